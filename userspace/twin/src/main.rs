@@ -1,0 +1,2 @@
+//! unbuckle's core over ordinary UDP sockets.
+fn main() {}
