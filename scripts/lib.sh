@@ -1,0 +1,47 @@
+# shellcheck shell=bash
+# Common ground of the scripts: where things are, how a slow step is shown.
+# Sourced, never run.
+
+set -euo pipefail
+
+# A surrounding make must not leak its job server into the builds we start.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
+
+TREE=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/..")
+CACHE=${UNBUCKLE_CACHE:-/var/cache/unbuckle}
+ROOT=$CACHE/root-trixie
+BUILD=$TREE/build
+LOGS=$BUILD/log
+export UNBUCKLE_CACHE=$CACHE
+
+die() {
+	printf 'unbuckle: %s\n' "$*" >&2
+	exit 1
+}
+
+need_root() {
+	[[ $(id -u) -eq 0 ]] || die "this needs root (it mounts and changes root directories): try again with sudo"
+}
+
+# step TITLE LOG COMMAND…: runs COMMAND with its output in build/log/LOG.log,
+# shows one progress line, and the log's tail when COMMAND fails.
+step() {
+	local title=$1 log=$LOGS/$2.log start=$SECONDS status=0
+	shift 2
+	mkdir -p "$LOGS"
+	printf '  %-52s ' "$title"
+	"$@" >"$log" 2>&1 </dev/null || status=$?
+	if [[ $status -ne 0 ]]; then
+		printf 'FAILED after %d s\n' $((SECONDS - start))
+		printf '%s\n' "--- last lines of ${log#"$TREE"/}:" >&2
+		tail -n 30 "$log" >&2
+		printf '%s\n' "---" >&2
+		return "$status"
+	fi
+	printf '%3d s\n' $((SECONDS - start))
+}
+
+# The kernel that the build root holds, complete with its Rust metadata.
+kernel_version() {
+	cat "$ROOT/.unbuckle-kernel" 2>/dev/null || die "no build root yet: make bootstrap"
+}
