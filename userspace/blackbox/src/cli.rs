@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Arguments, and what is printed.
+
+mod cases;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{bail, Context, Result};
+use blackbox::client::Client;
+use blackbox::server::{self, Server};
+use blackbox::template::show;
+use blackbox::{ask, checks};
+use clap::{Args, Parser, Subcommand};
+
+/// Black-box tests for anything that speaks memcached over UDP.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play the table of cases: bytes in, bytes out
+    Cases(cases::CasesArgs),
+    /// Run the seven timed regression checks
+    Checks(ChecksArgs),
+    /// Send each text as one datagram and print the conversation
+    Ask(AskArgs),
+    /// Wait until the server answers
+    Wait(WaitArgs),
+}
+
+/// Where the server is, or how to start one.
+#[derive(Debug, Args)]
+struct ServerArgs {
+    /// Address of the server (with --spawn: a free port of loopback)
+    #[arg(long)]
+    addr: Option<SocketAddr>,
+    /// Start this command first ({addr} and {port} filled in), end it last
+    #[arg(long, value_name = "COMMAND")]
+    spawn: Option<String>,
+    /// Use IPv6 loopback for a spawned server
+    #[arg(long)]
+    v6: bool,
+}
+
+impl ServerArgs {
+    fn start(&self) -> Result<(SocketAddr, Option<Server>)> {
+        let addr = match (self.addr, &self.spawn) {
+            (Some(addr), _) if self.v6 && addr.is_ipv4() => {
+                bail!("--v6, but {addr} is an IPv4 address")
+            }
+            (Some(addr), _) => addr,
+            (None, Some(_)) => server::free_address(self.v6)?,
+            (None, None) => bail!("one of --addr and --spawn is needed"),
+        };
+        let spawn = self.spawn.as_deref();
+        let server = spawn.map(|c| Server::start(c, addr)).transpose()?;
+        Ok((addr, server))
+    }
+}
+
+#[derive(Debug, Args)]
+struct ChecksArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    config: checks::Config,
+}
+
+#[derive(Debug, Args)]
+struct AskArgs {
+    /// Address of the server
+    #[arg(long)]
+    addr: SocketAddr,
+    /// Milliseconds an answer may take
+    #[arg(long, default_value_t = 2000)]
+    timeout_ms: u64,
+    /// Requests, with \r\n and the other escapes written out
+    #[arg(required = true)]
+    texts: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct WaitArgs {
+    /// Address of the server
+    #[arg(long)]
+    addr: SocketAddr,
+    /// Seconds to wait at most
+    #[arg(long, default_value_t = 30)]
+    timeout: u64,
+}
+
+impl Cli {
+    /// Does what was asked; false when a test failed.
+    pub(crate) fn run(self) -> Result<bool> {
+        match self.command {
+            Command::Cases(args) => cases::run(&args),
+            Command::Checks(args) => {
+                let (addr, _server) = args.server.start()?;
+                checks::run(addr, &args.config)
+            }
+            Command::Ask(args) => {
+                let timeout = Duration::from_millis(args.timeout_ms);
+                ask::converse(args.addr, &args.texts, timeout)
+            }
+            Command::Wait(args) => wait(&args),
+        }
+    }
+}
+
+fn wait(args: &WaitArgs) -> Result<bool> {
+    let timeout = Duration::from_secs(args.timeout);
+    let mut client = Client::connect(args.addr)?;
+    let reply = client.wait_ready(timeout)?;
+    let reply = reply.with_context(|| format!("{} answers nothing in {timeout:?}", args.addr))?;
+    println!("{} answers '{}'", args.addr, show(&reply));
+    Ok(true)
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Black-box tests for anything that speaks memcached over UDP: bytes in,
+//! bytes out, with no knowledge of what is inside.
+//!
+//! Two suites share the client: [`runner`] plays the table of cases in
+//! `tests/cases`, [`checks`] runs the seven timed regression checks.
+
+#![forbid(unsafe_code)]
+
+pub mod ask;
+pub mod case;
+pub mod checks;
+pub mod client;
+pub mod frame;
+pub mod runner;
+pub mod server;
+pub mod template;
+pub mod text;
