@@ -1,3 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The store and the protocol of unbuckle.
+//! The store and the protocol of unbuckle, shared by the kernel module and its
+//! userspace twin, and tested on its own.
+//!
+//! A host gives [`Kv::new`] one region of memory, and then [`serve`] one UDP
+//! payload at a time, from as many threads as it likes; each gets one reply
+//! back. What the host must provide is in [`platform`]; time, counters and
+//! replies' buffers are arguments. Nothing here allocates, sleeps, panics or
+//! knows which world it is in.
 #![no_std]
+#![deny(
+    missing_docs,
+    unsafe_op_in_unsafe_fn,
+    clippy::undocumented_unsafe_blocks,
+    clippy::arithmetic_side_effects,
+    clippy::as_underscore,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::panic_in_result_fn,
+    clippy::string_slice,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
+mod counters;
+mod decimal;
+mod exec;
+mod frame;
+pub mod hash;
+mod host;
+pub mod limits;
+pub mod platform;
+mod reply;
+mod request;
+mod serve;
+mod stats;
+mod store;
+
+pub use counters::{Counter, Counters};
+pub use frame::{Datagrams, Drop};
+pub use host::{Context, CpuTime, Host, Now};
+pub use platform::{Memory, NoMemory, Platform, RawRwLock, RawSpinLock};
+pub use reply::Reply;
+pub use serve::{serve, Outcome};
+pub use store::{Config, Error, Kv, Usage};
+
+/// What `version` answers, and `stats` says.
+pub const VERSION: &str = "unbuckle-0.1.0";

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What has been counted, per worker.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only grows, until `stats reset`.
+#[derive(Debug)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Counts `n` more. Relaxed: it orders nothing, and pairs with nothing.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Counts one more.
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// The number so far. Relaxed, as [`Counter::add`].
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Back to 0. What another worker adds at this moment may survive or not.
+    fn reset(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// One worker's counters, on cache lines of their own. The worker adds;
+        /// anybody may read, or reset.
+        #[repr(align(128))]
+        #[derive(Debug)]
+        pub struct Counters {
+            $($(#[$doc])* pub $name: Counter,)*
+        }
+
+        impl Counters {
+            /// All zero.
+            pub const fn new() -> Self {
+                Self { $($name: Counter::new(),)* }
+            }
+
+            /// All back to zero, as `stats reset` asks.
+            pub fn reset(&self) {
+                $(self.$name.reset();)*
+            }
+        }
+    };
+}
+
+counters! {
+    /// Datagrams given to the core.
+    datagrams_in,
+    /// Bytes of those datagrams, frame headers included.
+    bytes_read,
+    /// Datagrams the replies took.
+    datagrams_out,
+    /// Bytes of those datagrams, frame headers included.
+    bytes_written,
+    /// Datagrams dropped: no text behind the frame header.
+    drop_short,
+    /// Datagrams dropped: the frame's total is not 1.
+    drop_not_single,
+    /// Datagrams dropped: no newline, hence no command.
+    drop_no_newline,
+    /// Keys asked for by `get` and `gets`.
+    cmd_get,
+    /// Keys found.
+    get_hits,
+    /// Keys not found, those found dead included.
+    get_misses,
+    /// Keys found, but past their exptime.
+    get_expired,
+    /// Keys found, but stored before a `flush_all`.
+    get_flushed,
+    /// Storage commands that came with a data block.
+    cmd_set,
+    /// Items stored.
+    total_items,
+    /// Storage commands refused: the item is larger than any can be.
+    store_too_large,
+    /// Storage commands refused: no chunk could be had.
+    store_no_memory,
+    /// `delete` commands that removed an item.
+    delete_hits,
+    /// `delete` commands that found none.
+    delete_misses,
+    /// `flush_all` commands.
+    cmd_flush,
+    /// Live items removed to make room.
+    evictions,
+    /// Dead items whose chunk was taken for a new one.
+    reclaimed,
+    /// Hits that moved their item to the young end of its class.
+    moves_within_lru,
+    /// Pages taken from one size class for another.
+    slabs_moved,
+    /// Replies that did not fit; their last command was answered with an error.
+    reply_overflows,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self::new()
+    }
+}

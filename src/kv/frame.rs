@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The frame around a UDP datagram's text (`doc/protocol.txt`, "UDP protocol"):
+//! eight bytes, four 16-bit fields in network order: request id, sequence
+//! number, total datagrams of this message, reserved.
+
+use crate::limits::{FRAME_LEN, TEXT_MAX};
+
+/// Why a datagram gets no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drop {
+    /// No text behind the frame header, or not even a whole header.
+    Short,
+    /// The request says it is part of several datagrams, or of none.
+    NotSingle,
+    /// No newline anywhere, hence no command.
+    NoNewline,
+}
+
+/// Takes the frame off a request: its id and its text.
+///
+/// A request's sequence number and reserved field mean nothing to memcached,
+/// and so neither to us.
+///
+/// # Errors
+///
+/// Why the datagram must be dropped in silence.
+pub(crate) fn parse(datagram: &[u8]) -> Result<(u16, &[u8]), Drop> {
+    let (header, text) = datagram
+        .split_first_chunk::<FRAME_LEN>()
+        .ok_or(Drop::Short)?;
+    if text.is_empty() {
+        return Err(Drop::Short);
+    }
+    let [id_high, id_low, _, _, total_high, total_low, _, _] = *header;
+    if u16::from_be_bytes([total_high, total_low]) != 1 {
+        return Err(Drop::NotSingle);
+    }
+    if !text.contains(&b'\n') {
+        return Err(Drop::NoNewline);
+    }
+    Ok((u16::from_be_bytes([id_high, id_low]), text))
+}
+
+/// Cuts a reply's text into datagrams: each item is a frame header and at most
+/// [`TEXT_MAX`] bytes to send right behind it.
+///
+/// A reply without text is no datagram at all. Text is never longer than
+/// [`crate::limits::REPLY_MAX`]; if it were, what cannot be counted in 16 bits
+/// would not be sent.
+#[derive(Clone, Debug)]
+pub struct Datagrams<'a> {
+    request_id: u16,
+    sequence: u16,
+    total: u16,
+    text: &'a [u8],
+}
+
+impl<'a> Datagrams<'a> {
+    /// Starts at sequence number 0.
+    pub fn new(request_id: u16, text: &'a [u8]) -> Self {
+        Self {
+            request_id,
+            sequence: 0,
+            total: u16::try_from(text.len().div_ceil(TEXT_MAX)).unwrap_or(u16::MAX),
+            text,
+        }
+    }
+
+    /// How many datagrams the whole message takes, those gone by included.
+    pub fn total(&self) -> u16 {
+        self.total
+    }
+}
+
+impl<'a> Iterator for Datagrams<'a> {
+    type Item = ([u8; FRAME_LEN], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.sequence == self.total {
+            return None;
+        }
+        let (text, rest) = match self.text.split_at_checked(TEXT_MAX) {
+            Some(split) => split,
+            None => (self.text, <&[u8]>::default()),
+        };
+        let [id_high, id_low] = self.request_id.to_be_bytes();
+        let [seq_high, seq_low] = self.sequence.to_be_bytes();
+        let [total_high, total_low] = self.total.to_be_bytes();
+        self.sequence = self.sequence.saturating_add(1);
+        self.text = rest;
+        Some((
+            [
+                id_high, id_low, seq_high, seq_low, total_high, total_low, 0, 0,
+            ],
+            text,
+        ))
+    }
+}

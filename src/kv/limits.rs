@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Every limit of the core, in one place. Sizes are bytes unless a name says
+//! otherwise; times are seconds.
+
+/// Longest key (`doc/protocol.txt`: "currently set at 250 characters").
+pub const KEY_MAX: usize = 250;
+
+/// Largest item as memcached counts it, its own header included. The largest
+/// value with a one-byte key is therefore 1,048,516 bytes.
+pub const ITEM_MAX: usize = 1 << 20;
+
+/// What memcached adds to key, flags and data when it compares an item with
+/// [`ITEM_MAX`]: its header (48), the cas number (8) and the key's NUL (1).
+pub const ITEM_OVERHEAD: usize = 57;
+
+/// What memcached adds for client flags other than 0.
+pub const ITEM_FLAGS: usize = 4;
+
+/// Longest data block a command line may announce, without its CRLF.
+pub const DATA_MAX: u64 = i32::MAX as u64 - 2;
+
+/// Largest reply datagram: frame header and text.
+pub const DATAGRAM_MAX: usize = 1400;
+
+/// Frame header in front of the text of every datagram, both ways.
+pub const FRAME_LEN: usize = 8;
+
+/// Text in one reply datagram.
+pub const TEXT_MAX: usize = DATAGRAM_MAX - FRAME_LEN;
+
+/// Largest request: what one UDP datagram over IPv4 can carry.
+pub const REQUEST_MAX: usize = 65_507;
+
+/// Kept free in every reply for the line that says the reply did not fit, and
+/// for the short answer to a command that was already executed.
+pub const LINE_ROOM: usize = 128;
+
+/// Text of one reply, all its datagrams together. A `gets` of the largest item
+/// always fits, with its `END` and with [`LINE_ROOM`] to spare; the number of
+/// datagrams (755) stays far below the 65,535 that a frame header can count.
+pub const REPLY_MAX: usize = ITEM_MAX + 4096;
+
+/// Smallest memory region a store accepts.
+pub const MEMORY_MIN: usize = 1 << 20;
+
+/// Largest memory region a store accepts: item references are 32 bits, in
+/// units of eight bytes.
+pub const MEMORY_MAX: usize = 1 << 35;
+
+/// Largest exptime that counts from now; above it, it is a Unix time.
+pub const RELATIVE_MAX: i64 = 60 * 60 * 24 * 30;
+
+/// Most workers a host may run, hence most [`crate::Counters`].
+pub const WORKERS_MAX: usize = 64;
+
+/// Smallest and largest page that the store hands to a size class.
+pub const PAGE_MIN: usize = 128 << 10;
+/// See [`PAGE_MIN`].
+pub const PAGE_MAX: usize = 1 << 20;
+
+/// Smallest chunk of a size class.
+pub const CHUNK_MIN: usize = 48;
+
+/// Most size classes: from [`CHUNK_MIN`] by a quarter each to [`PAGE_MAX`].
+pub const CLASSES_MAX: usize = 48;
+
+/// How many items from the old end of a class are looked at for a dead one
+/// before a live one is evicted.
+pub const TAIL_TRIES: usize = 5;
+
+const _: () = assert!(REPLY_MAX.div_ceil(TEXT_MAX) <= u16::MAX as usize);

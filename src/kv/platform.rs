@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The seam: everything the core asks of its host, and nothing that could have
+//! been an argument instead (time and the hash key are arguments).
+//!
+//! Lock order, for whoever implements the locks: the table's [`RwLock`] first,
+//! then one class's [`SpinLock`], then nothing. No lock is held when a call
+//! into the core returns, and nothing here sleeps. A host that is entered from
+//! interrupts or softirqs keeps those off for the length of a call.
+
+use core::cell::UnsafeCell;
+use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+
+/// The host could not provide what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoMemory;
+
+/// A reader-writer lock, unlocked when new.
+///
+/// # Safety
+///
+/// Real mutual exclusion: a writer excludes everybody, a reader excludes
+/// writers. Unlocking releases, locking acquires, so that what one holder
+/// wrote is seen by the next. The lock may be moved while nobody holds it.
+pub unsafe trait RawRwLock: Sized + Send + Sync {
+    /// A new, unlocked lock.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`] when the host cannot make another lock.
+    fn new() -> Result<Self, NoMemory>;
+    /// Waits for a shared hold.
+    fn read_lock(&self);
+    /// Gives a shared hold up.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a shared hold.
+    unsafe fn read_unlock(&self);
+    /// Waits for the exclusive hold.
+    fn write_lock(&self);
+    /// Gives the exclusive hold up.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the exclusive hold.
+    unsafe fn write_unlock(&self);
+}
+
+/// A mutual-exclusion lock, unlocked when new.
+///
+/// # Safety
+///
+/// As for [`RawRwLock`], with one kind of holder.
+pub unsafe trait RawSpinLock: Sized + Send + Sync {
+    /// A new, unlocked lock.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`] when the host cannot make another lock.
+    fn new() -> Result<Self, NoMemory>;
+    /// Waits for the hold.
+    fn lock(&self);
+    /// Gives the hold up.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the hold.
+    unsafe fn unlock(&self);
+}
+
+/// One zeroed region of memory, the whole of what a store lives in.
+///
+/// # Safety
+///
+/// For as long as the implementing value lives, wherever it is moved, `base`
+/// and `len` answer the same, and `base..base + len` is readable and writable,
+/// aligned to 4096 bytes, zeroed at the start, and used by nobody else.
+pub unsafe trait Memory: Send + Sync {
+    /// First byte of the region.
+    fn base(&self) -> NonNull<u8>;
+    /// Length of the region in bytes.
+    fn len(&self) -> usize;
+    /// Whether the region holds nothing at all.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The host's kinds of lock and memory.
+pub trait Platform: 'static {
+    /// Protects the table, and whatever hangs from it.
+    type RwLock: RawRwLock;
+    /// Protects one class's order of use.
+    type SpinLock: RawSpinLock;
+    /// What the store lives in.
+    type Memory: Memory;
+}
+
+/// A value behind a [`RawRwLock`].
+///
+/// # Invariants
+///
+/// `value` is borrowed only by a guard, and a guard exists only while its hold
+/// on `raw` does.
+pub struct RwLock<L, T> {
+    raw: L,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the value moves with the lock, and `L` is `Send`.
+unsafe impl<L: RawRwLock, T: Send> Send for RwLock<L, T> {}
+// SAFETY: by the invariant, shared access to the value is what the lock allows:
+// many readers (`T: Sync`) or one writer (`T: Send`).
+unsafe impl<L: RawRwLock, T: Send + Sync> Sync for RwLock<L, T> {}
+
+impl<L: RawRwLock, T> RwLock<L, T> {
+    /// Puts `value` behind a new lock.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`] when the host cannot make another lock.
+    pub fn new(value: T) -> Result<Self, NoMemory> {
+        Ok(Self {
+            raw: L::new()?,
+            value: UnsafeCell::new(value),
+        })
+    }
+
+    /// Waits until no writer holds the lock.
+    pub fn read(&self) -> ReadGuard<'_, L, T> {
+        self.raw.read_lock();
+        ReadGuard {
+            lock: self,
+            _here: PhantomData,
+        }
+    }
+
+    /// Waits until nobody holds the lock.
+    pub fn write(&self) -> WriteGuard<'_, L, T> {
+        self.raw.write_lock();
+        WriteGuard {
+            lock: self,
+            _here: PhantomData,
+        }
+    }
+}
+
+/// A shared hold. Stays on the CPU that took it, hence not `Send`.
+pub struct ReadGuard<'a, L: RawRwLock, T> {
+    lock: &'a RwLock<L, T>,
+    _here: PhantomData<*const ()>,
+}
+
+impl<L: RawRwLock, T> Deref for ReadGuard<'_, L, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the shared hold keeps writers out while `self` lives.
+        unsafe { &*self.lock.value.get() }
+    }
+}
+
+impl<L: RawRwLock, T> Drop for ReadGuard<'_, L, T> {
+    fn drop(&mut self) {
+        // SAFETY: this guard has the shared hold, by the type's invariant.
+        unsafe { self.lock.raw.read_unlock() }
+    }
+}
+
+/// The exclusive hold. Stays on the CPU that took it, hence not `Send`.
+pub struct WriteGuard<'a, L: RawRwLock, T> {
+    lock: &'a RwLock<L, T>,
+    _here: PhantomData<*const ()>,
+}
+
+impl<L: RawRwLock, T> Deref for WriteGuard<'_, L, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the exclusive hold keeps everybody else out.
+        unsafe { &*self.lock.value.get() }
+    }
+}
+
+impl<L: RawRwLock, T> DerefMut for WriteGuard<'_, L, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the exclusive hold keeps everybody else out, and `&mut self`
+        // keeps out a second borrow through this guard.
+        unsafe { &mut *self.lock.value.get() }
+    }
+}
+
+impl<L: RawRwLock, T> Drop for WriteGuard<'_, L, T> {
+    fn drop(&mut self) {
+        // SAFETY: this guard has the exclusive hold, by the type's invariant.
+        unsafe { self.lock.raw.write_unlock() }
+    }
+}
+
+/// A value behind a [`RawSpinLock`].
+///
+/// # Invariants
+///
+/// `value` is borrowed only by a guard, and a guard exists only while its hold
+/// on `raw` does.
+pub struct SpinLock<L, T> {
+    raw: L,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the value moves with the lock, and `L` is `Send`.
+unsafe impl<L: RawSpinLock, T: Send> Send for SpinLock<L, T> {}
+// SAFETY: by the invariant, one holder at a time reaches the value.
+unsafe impl<L: RawSpinLock, T: Send> Sync for SpinLock<L, T> {}
+
+impl<L: RawSpinLock, T> SpinLock<L, T> {
+    /// Puts `value` behind a new lock.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`] when the host cannot make another lock.
+    pub fn new(value: T) -> Result<Self, NoMemory> {
+        Ok(Self {
+            raw: L::new()?,
+            value: UnsafeCell::new(value),
+        })
+    }
+
+    /// Waits until nobody holds the lock.
+    pub fn lock(&self) -> SpinGuard<'_, L, T> {
+        self.raw.lock();
+        SpinGuard {
+            lock: self,
+            _here: PhantomData,
+        }
+    }
+}
+
+/// The hold on a [`SpinLock`]. Stays on the CPU that took it.
+pub struct SpinGuard<'a, L: RawSpinLock, T> {
+    lock: &'a SpinLock<L, T>,
+    _here: PhantomData<*const ()>,
+}
+
+impl<L: RawSpinLock, T> Deref for SpinGuard<'_, L, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the hold keeps everybody else out.
+        unsafe { &*self.lock.value.get() }
+    }
+}
+
+impl<L: RawSpinLock, T> DerefMut for SpinGuard<'_, L, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the hold keeps everybody else out, and `&mut self` keeps out
+        // a second borrow through this guard.
+        unsafe { &mut *self.lock.value.get() }
+    }
+}
+
+impl<L: RawSpinLock, T> Drop for SpinGuard<'_, L, T> {
+    fn drop(&mut self) {
+        // SAFETY: this guard has the hold, by the type's invariant.
+        unsafe { self.lock.raw.unlock() }
+    }
+}

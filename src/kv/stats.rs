@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+//! `stats`: the names that exporters and dashboards read, and the truth behind
+//! each. What cannot happen in this build is 0; what only the host knows comes
+//! from [`crate::Host`]; what has no meaning here is left out.
+
+use crate::reply::{Full, Reply};
+use crate::{Context, Counter, Counters, Kv, Platform, VERSION};
+
+/// Commands and machinery that this build does not have.
+const NEVER: &[&str] = &[
+    "cmd_touch",
+    "cmd_meta",
+    "incr_misses",
+    "incr_hits",
+    "decr_misses",
+    "decr_hits",
+    "cas_misses",
+    "cas_hits",
+    "cas_badval",
+    "touch_hits",
+    "touch_misses",
+    "auth_cmds",
+    "auth_errors",
+    "hash_is_expanding",
+    "slab_reassign_running",
+    "lru_crawler_running",
+    "lru_crawler_starts",
+    "crawler_reclaimed",
+    "crawler_items_checked",
+    "moves_to_cold",
+    "moves_to_warm",
+    "direct_reclaims",
+];
+
+/// One of a worker's counters.
+type Pick = fn(&Counters) -> &Counter;
+
+/// Names of the numbers that are sums over all workers.
+const SUMS: &[(&str, Pick)] = &[
+    ("cmd_get", |c| &c.cmd_get),
+    ("cmd_set", |c| &c.cmd_set),
+    ("cmd_flush", |c| &c.cmd_flush),
+    ("get_hits", |c| &c.get_hits),
+    ("get_misses", |c| &c.get_misses),
+    ("get_expired", |c| &c.get_expired),
+    ("get_flushed", |c| &c.get_flushed),
+    ("delete_misses", |c| &c.delete_misses),
+    ("delete_hits", |c| &c.delete_hits),
+    ("store_too_large", |c| &c.store_too_large),
+    ("store_no_memory", |c| &c.store_no_memory),
+    ("bytes_read", |c| &c.bytes_read),
+    ("bytes_written", |c| &c.bytes_written),
+    ("total_items", |c| &c.total_items),
+    ("evictions", |c| &c.evictions),
+    ("reclaimed", |c| &c.reclaimed),
+    ("slabs_moved", |c| &c.slabs_moved),
+    ("moves_within_lru", |c| &c.moves_within_lru),
+    ("udp_datagrams_in", |c| &c.datagrams_in),
+    ("udp_datagrams_out", |c| &c.datagrams_out),
+    ("udp_drop_short", |c| &c.drop_short),
+    ("udp_drop_not_single", |c| &c.drop_not_single),
+    ("udp_drop_no_newline", |c| &c.drop_no_newline),
+    ("udp_reply_overflows", |c| &c.reply_overflows),
+];
+
+/// Answers `stats`.
+pub(crate) fn general<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
+    number(reply, "uptime", u64::from(cx.now.uptime()))?;
+    number(reply, "time", cx.unix_now)?;
+    line(reply, "version", |reply| reply.put(VERSION.as_bytes()))?;
+    number(reply, "pointer_size", u64::from(usize::BITS))?;
+    host(cx, reply)?;
+    for (name, pick) in SUMS {
+        let sum = cx
+            .all
+            .iter()
+            .fold(0u64, |sum, counters| sum.wrapping_add(pick(counters).get()));
+        number(reply, name, sum)?;
+    }
+    let usage = kv.usage();
+    number(reply, "limit_maxbytes", usage.limit)?;
+    number(reply, "hash_power_level", u64::from(usage.hash_power))?;
+    number(reply, "hash_bytes", usage.hash_bytes)?;
+    number(reply, "total_malloced", usage.page_bytes)?;
+    number(reply, "slab_global_page_pool", usage.free_pages)?;
+    number(reply, "bytes", usage.bytes)?;
+    number(reply, "curr_items", usage.items)?;
+    for name in NEVER {
+        number(reply, name, 0)?;
+    }
+    reply.put(b"END\r\n")
+}
+
+/// Answers nothing itself: sets back what `stats` counts.
+pub(crate) fn reset(cx: &Context<'_>) {
+    cx.all.iter().for_each(Counters::reset);
+    cx.host.reset();
+}
+
+fn host(cx: &Context<'_>, reply: &mut Reply<'_>) -> Result<(), Full> {
+    let mut result = Ok(());
+    cx.host.stats(&mut |name, value| {
+        if result.is_ok() {
+            result = number(reply, name, value);
+        }
+    });
+    result?;
+    if let Some(time) = cx.host.cpu_time() {
+        line(reply, "rusage_user", |reply| seconds(reply, time.user_us))?;
+        line(reply, "rusage_system", |reply| {
+            seconds(reply, time.system_us)
+        })?;
+    }
+    Ok(())
+}
+
+fn number(reply: &mut Reply<'_>, name: &str, value: u64) -> Result<(), Full> {
+    line(reply, name, |reply| reply.put_decimal(value))
+}
+
+fn line<'b>(
+    reply: &mut Reply<'b>,
+    name: &str,
+    value: impl FnOnce(&mut Reply<'b>) -> Result<(), Full>,
+) -> Result<(), Full> {
+    reply.put(b"STAT ")?;
+    reply.put(name.as_bytes())?;
+    reply.put(b" ")?;
+    value(reply)?;
+    reply.put(b"\r\n")
+}
+
+/// Seconds with six decimals: the seventh digit of the sum is made a point.
+fn seconds(reply: &mut Reply<'_>, microseconds: u64) -> Result<(), Full> {
+    const MILLION: u64 = 1_000_000;
+    reply.put_decimal(microseconds / MILLION)?;
+    reply.put(b".")?;
+    let fraction = crate::decimal::Decimal::new((microseconds % MILLION).wrapping_add(MILLION));
+    reply.put(fraction.as_bytes().strip_prefix(b"1").unwrap_or_default())
+}

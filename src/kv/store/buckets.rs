@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The allocator: pages, cut into chunks of size classes.
+//!
+//! A class gets pages as it needs them, while there are any, and then makes do
+//! with its own chunks; a page goes from one class to another only when a class
+//! owns nothing at all. Everything here belongs to the table's write lock.
+
+use core::array;
+
+use super::arena::Arena;
+use super::item::{Item, UNIT};
+use super::list::List;
+use crate::limits::{CHUNK_MIN, CLASSES_MAX, PAGE_MAX, PAGE_MIN};
+use crate::platform::Memory;
+
+/// A size class.
+#[derive(Debug, Default)]
+struct Class {
+    /// Bytes per chunk; 0 in the slots behind the last class.
+    size: usize,
+    pages: usize,
+    free: List,
+}
+
+/// The classes, and where the pages are.
+///
+/// # Invariants
+///
+/// Every page below `handed` belongs to one class and is wholly cut into
+/// chunks of its size; each chunk holds an item or is in the class's free list.
+pub(super) struct Buckets {
+    classes: [Class; CLASSES_MAX],
+    page_size: usize,
+    /// Offset of the first page.
+    first: usize,
+    /// Offset of the page owners: a word per page, its class.
+    owners: usize,
+    pages: usize,
+    handed: usize,
+}
+
+/// The chunks of one page.
+pub(super) struct Chunks {
+    at: usize,
+    size: usize,
+    left: usize,
+}
+
+impl Iterator for Chunks {
+    type Item = Item;
+
+    fn next(&mut self) -> Option<Item> {
+        self.left = self.left.checked_sub(1)?;
+        let item = Item::at(self.at);
+        self.at = self.at.saturating_add(self.size);
+        item
+    }
+}
+
+impl Buckets {
+    /// Divides what `from` leaves of a region of `len` bytes: page owners, then
+    /// pages. Pages are a 64th of the region, within their limits. `None` when
+    /// there is no room for a single page.
+    pub(super) fn new(from: usize, len: usize) -> Option<Self> {
+        let page_size = prev_power_of_two(len / 64).clamp(PAGE_MIN, PAGE_MAX);
+        let owners_len = len.checked_div(page_size)?.checked_mul(4)?;
+        let first = from.checked_add(owners_len)?.checked_next_multiple_of(64)?;
+        let pages = len.checked_sub(first)?.checked_div(page_size)?;
+        if pages == 0 {
+            return None;
+        }
+        let mut classes: [Class; CLASSES_MAX] = array::from_fn(|_| Class::default());
+        let mut size = CHUNK_MIN;
+        for class in &mut classes {
+            // As many chunks as go into a page, and as long as they then can be.
+            let count = page_size.checked_div(size)?.max(1);
+            let chunk = page_size.checked_div(count)?;
+            class.size = chunk.saturating_sub(chunk % UNIT);
+            size = class
+                .size
+                .checked_mul(5)?
+                .div_ceil(4)
+                .checked_next_multiple_of(UNIT)?;
+            if class.size == page_size {
+                break;
+            }
+            size = size.min(page_size);
+        }
+        Some(Self {
+            classes,
+            page_size,
+            first,
+            owners: from,
+            pages,
+            handed: 0,
+        })
+    }
+
+    /// The class with the smallest chunks of at least `size` bytes.
+    pub(super) fn class_for(&self, size: usize) -> Option<u8> {
+        let index = self.classes.iter().position(|class| class.size >= size)?;
+        u8::try_from(index).ok()
+    }
+
+    /// Bytes in all pages, and how many pages belong to no class.
+    pub(super) fn page_bytes(&self) -> usize {
+        self.pages.saturating_mul(self.page_size)
+    }
+
+    pub(super) fn free_pages(&self) -> usize {
+        self.pages.saturating_sub(self.handed)
+    }
+
+    /// A free chunk of `class`, out of a new page if need be.
+    pub(super) fn take<M: Memory>(&mut self, arena: &Arena<M>, class: u8) -> Option<Item> {
+        if let Some(item) = self.pop(arena, class) {
+            return Some(item);
+        }
+        if self.handed < self.pages {
+            let page = self.handed;
+            self.handed = self.handed.saturating_add(1);
+            self.give(arena, page, class);
+        }
+        self.pop(arena, class)
+    }
+
+    /// Gives a chunk back to its class.
+    pub(super) fn put<M: Memory>(&mut self, arena: &Arena<M>, item: Item) {
+        let class = arena.class(item);
+        arena.set_free(item, class);
+        if let Some(slot) = self.classes.get_mut(usize::from(class)) {
+            slot.free.push(arena, item);
+        }
+    }
+
+    /// The class that owns the most pages.
+    pub(super) fn richest(&self) -> Option<u8> {
+        let most = |(_, class): &(usize, &Class)| class.pages;
+        let (index, class) = self.classes.iter().enumerate().max_by_key(most)?;
+        (class.pages > 0).then_some(u8::try_from(index).ok()?)
+    }
+
+    /// A free chunk of `class`, which stays free.
+    pub(super) fn peek(&self, class: u8) -> Option<Item> {
+        self.classes.get(usize::from(class))?.free.youngest()
+    }
+
+    /// The page that holds `item`.
+    pub(super) fn page_of(&self, item: Item) -> Option<usize> {
+        let from_first = item.offset().checked_sub(self.first)?;
+        from_first.checked_div(self.page_size)
+    }
+
+    /// The chunks of a page that belongs to a class.
+    pub(super) fn chunks<M: Memory>(&self, arena: &Arena<M>, page: usize) -> Chunks {
+        let size = self
+            .class(self.owner(arena, page))
+            .map_or(0, |class| class.size);
+        Chunks {
+            at: self.page_at(page),
+            size,
+            left: self.page_size.checked_div(size).unwrap_or(0),
+        }
+    }
+
+    /// Gives a page, all of whose chunks are free, to another class.
+    pub(super) fn hand_over<M: Memory>(&mut self, arena: &Arena<M>, page: usize, class: u8) {
+        let owner = self.owner(arena, page);
+        for chunk in self.chunks(arena, page) {
+            if let Some(loser) = self.classes.get_mut(usize::from(owner)) {
+                loser.free.remove(arena, chunk);
+            }
+        }
+        if let Some(loser) = self.classes.get_mut(usize::from(owner)) {
+            loser.pages = loser.pages.saturating_sub(1);
+        }
+        self.give(arena, page, class);
+    }
+
+    /// Cuts a page that belongs to nobody into free chunks of `class`.
+    fn give<M: Memory>(&mut self, arena: &Arena<M>, page: usize, class: u8) {
+        arena.store(self.owner_at(page), u32::from(class));
+        let chunks = self.chunks(arena, page);
+        if let Some(slot) = self.classes.get_mut(usize::from(class)) {
+            slot.pages = slot.pages.saturating_add(1);
+            for chunk in chunks {
+                arena.set_free(chunk, class);
+                slot.free.push(arena, chunk);
+            }
+        }
+    }
+
+    fn pop<M: Memory>(&mut self, arena: &Arena<M>, class: u8) -> Option<Item> {
+        self.classes.get_mut(usize::from(class))?.free.pop(arena)
+    }
+
+    fn class(&self, class: u8) -> Option<&Class> {
+        self.classes.get(usize::from(class))
+    }
+
+    fn owner<M: Memory>(&self, arena: &Arena<M>, page: usize) -> u8 {
+        u8::try_from(arena.load(self.owner_at(page))).unwrap_or(u8::MAX)
+    }
+
+    fn owner_at(&self, page: usize) -> usize {
+        self.owners.saturating_add(page.saturating_mul(4))
+    }
+
+    fn page_at(&self, page: usize) -> usize {
+        self.first
+            .saturating_add(page.saturating_mul(self.page_size))
+    }
+}
+
+/// The largest power of two that is not above `value`; 1 for 0.
+pub(super) fn prev_power_of_two(value: usize) -> usize {
+    value
+        .checked_ilog2()
+        .and_then(|log| 1usize.checked_shl(log))
+        .unwrap_or(1)
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+//! A list of chunks, from young to old, linked through their headers. A class
+//! has two: the items in use, in order of use, and the free chunks.
+
+use super::arena::Arena;
+use super::item::Item;
+use crate::platform::Memory;
+
+/// The two ends of a list. Whoever has it `&mut` owns the links of all chunks
+/// in it: the free lists belong to the table's write lock, an order of use to
+/// its class's lock.
+#[derive(Debug, Default)]
+pub(super) struct List {
+    youngest: Option<Item>,
+    oldest: Option<Item>,
+}
+
+impl List {
+    pub(super) fn youngest(&self) -> Option<Item> {
+        self.youngest
+    }
+
+    pub(super) fn oldest(&self) -> Option<Item> {
+        self.oldest
+    }
+
+    /// Adds a chunk that is in no list, as the youngest.
+    pub(super) fn push<M: Memory>(&mut self, arena: &Arena<M>, item: Item) {
+        arena.set_younger(item, None);
+        arena.set_older(item, self.youngest);
+        match self.youngest {
+            Some(second) => arena.set_younger(second, Some(item)),
+            None => self.oldest = Some(item),
+        }
+        self.youngest = Some(item);
+    }
+
+    /// Takes a chunk of this list out of it.
+    pub(super) fn remove<M: Memory>(&mut self, arena: &Arena<M>, item: Item) {
+        let (younger, older) = (arena.younger(item), arena.older(item));
+        match younger {
+            Some(younger) => arena.set_older(younger, older),
+            None => self.youngest = older,
+        }
+        match older {
+            Some(older) => arena.set_younger(older, younger),
+            None => self.oldest = younger,
+        }
+    }
+
+    /// Takes the youngest out.
+    pub(super) fn pop<M: Memory>(&mut self, arena: &Arena<M>) -> Option<Item> {
+        let item = self.youngest?;
+        self.remove(arena, item);
+        Some(item)
+    }
+
+    /// Makes a chunk of this list its youngest; whether it was not yet.
+    pub(super) fn renew<M: Memory>(&mut self, arena: &Arena<M>, item: Item) -> bool {
+        if self.youngest == Some(item) {
+            return false;
+        }
+        self.remove(arena, item);
+        self.push(arena, item);
+        true
+    }
+}

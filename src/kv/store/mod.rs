@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The store: what the protocol can ask of it, and the locks around that.
+//!
+//! Lock order: the table, then one class's order of use. A `get` holds the
+//! table for reading, so that its item can neither change nor go while it is
+//! copied, and the class's lock for the moment of making the item its youngest.
+//! Everything else holds the table for writing.
+//!
+//! Dead items (expired, or stored before a `flush_all`) answer like missing
+//! ones, and keep their chunks until something is stored or deleted under their
+//! key, or their chunk is wanted.
+
+mod arena;
+mod buckets;
+mod item;
+mod list;
+mod table;
+
+use core::array;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use self::item::{Item, NewItem};
+use self::list::List;
+use self::table::{Life, Table};
+use crate::hash::siphash13;
+use crate::limits::{
+    CLASSES_MAX, ITEM_FLAGS, ITEM_MAX, ITEM_OVERHEAD, MEMORY_MAX, MEMORY_MIN, RELATIVE_MAX,
+    TAIL_TRIES,
+};
+use crate::platform::{Memory, NoMemory, RwLock, SpinLock};
+use crate::{Context, Now, Platform};
+
+/// What a store is made with, besides memory.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Key of the table's hash: random, and known to nobody.
+    pub hash_key: [u64; 2],
+}
+
+/// Why a store could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The region is below [`MEMORY_MIN`].
+    RegionTooSmall,
+    /// The region is above [`MEMORY_MAX`].
+    RegionTooLarge,
+    /// The host could not provide a lock.
+    NoMemory,
+}
+
+impl From<NoMemory> for Error {
+    fn from(_: NoMemory) -> Self {
+        Error::NoMemory
+    }
+}
+
+/// What is in a store at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Items, the dead that are still there included.
+    pub items: u64,
+    /// Bytes they take: headers, keys and data.
+    pub bytes: u64,
+    /// Bytes of the region.
+    pub limit: u64,
+    /// Logarithm of the number of hash chains, to base 2.
+    pub hash_power: u32,
+    /// Bytes of the heads of the hash chains.
+    pub hash_bytes: u64,
+    /// Bytes in pages for items.
+    pub page_bytes: u64,
+    /// Pages that no size class has yet.
+    pub free_pages: u64,
+}
+
+/// No chunk could be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal;
+
+/// What was found under a key.
+pub(crate) enum Lookup<R> {
+    /// A live item, and what was made of it.
+    Hit(R),
+    Miss,
+    Expired,
+    Flushed,
+}
+
+/// A live item, while the table is locked.
+pub(crate) struct Value<'a> {
+    /// `VALUE <key> <flags> <bytes>\r\n<data>\r\n`
+    pub(crate) text: &'a [u8],
+    /// How much of the text is before the data.
+    pub(crate) head_len: usize,
+    pub(crate) cas: u64,
+}
+
+type Order<P> = SpinLock<<P as Platform>::SpinLock, List>;
+type Locked<P> = RwLock<<P as Platform>::RwLock, Table<<P as Platform>::Memory>>;
+
+/// A key-value store in one region of memory. About two KiB itself, however
+/// large the region.
+pub struct Kv<P: Platform> {
+    table: Locked<P>,
+    /// Each class's items in order of use. None is `None`.
+    orders: [Option<Order<P>>; CLASSES_MAX],
+    hash_key: [u64; 2],
+    /// When a delayed `flush_all` is due, 0 without one. Changed under the
+    /// table's write lock, and read there again by who acts on it; the relaxed
+    /// read in [`Kv::tick`] is only a hint, and orders nothing.
+    flush_at: AtomicU32,
+}
+
+impl<P: Platform> Kv<P> {
+    /// An empty store in `memory`, which is all it will ever use.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the region's size is out of range, or no lock can be had.
+    pub fn new(memory: P::Memory, config: &Config) -> Result<Self, Error> {
+        if memory.len() < MEMORY_MIN {
+            return Err(Error::RegionTooSmall);
+        }
+        if memory.len() > MEMORY_MAX {
+            return Err(Error::RegionTooLarge);
+        }
+        let orders = array::from_fn(|_| SpinLock::new(List::default()).ok());
+        if orders.iter().any(Option::is_none) {
+            return Err(Error::NoMemory);
+        }
+        Ok(Self {
+            table: RwLock::new(Table::new(memory).ok_or(Error::RegionTooSmall)?)?,
+            orders,
+            hash_key: config.hash_key,
+            flush_at: AtomicU32::new(0),
+        })
+    }
+
+    /// What is in the store now.
+    pub fn usage(&self) -> Usage {
+        let table = self.table.read();
+        Usage {
+            items: table.items,
+            bytes: table.bytes,
+            limit: table.arena.len() as u64,
+            hash_power: table.heads().checked_ilog2().unwrap_or(0),
+            hash_bytes: (table.heads() as u64).saturating_mul(4),
+            page_bytes: table.buckets.page_bytes() as u64,
+            free_pages: table.buckets.free_pages() as u64,
+        }
+    }
+
+    /// Lets `found` copy the item under `key`, if it is live, and makes it the
+    /// youngest of its class.
+    pub(crate) fn get<R>(
+        &self,
+        key: &[u8],
+        cx: &Context<'_>,
+        found: impl FnOnce(&Value<'_>) -> R,
+    ) -> Lookup<R> {
+        let hash = self.hash(key);
+        let table = self.table.read();
+        let Some(item) = table.find(hash, key) else {
+            return Lookup::Miss;
+        };
+        match table.life(item, cx.now) {
+            Life::Expired => return Lookup::Expired,
+            Life::Flushed => return Lookup::Flushed,
+            Life::Live => {}
+        }
+        // Without a younger one it is the youngest. Other readers may change
+        // that at any time; if so, it was the youngest a moment ago.
+        if table.arena.younger(item).is_some() {
+            let renewed = self.order(table.arena.class(item), |order| {
+                order.renew(&table.arena, item)
+            });
+            if renewed == Some(true) {
+                cx.mine.moves_within_lru.inc();
+            }
+        }
+        let (text, head_len) = table.arena.text(item);
+        Lookup::Hit(found(&Value {
+            text,
+            head_len,
+            cas: table.arena.cas(item),
+        }))
+    }
+
+    /// Whether an item of this shape can be stored at all: `len` is without
+    /// CRLF. memcached's own limit, and the page size where that is smaller
+    /// (memory below 64 MiB).
+    pub(crate) fn fits(&self, key_len: usize, flags: u32, len: usize) -> bool {
+        let upstream = ITEM_OVERHEAD
+            .saturating_add(key_len)
+            .saturating_add(if flags == 0 { 0 } else { ITEM_FLAGS })
+            .saturating_add(len)
+            .saturating_add(2);
+        let size = item::size(key_len, flags, len);
+        upstream <= ITEM_MAX && self.table.read().buckets.class_for(size).is_some()
+    }
+
+    /// Stores `block`, data and CRLF, under `key`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] when no chunk can be had. Whatever was under the key is gone
+    /// then too, so that nobody reads stale data.
+    pub(crate) fn set(
+        &self,
+        key: &[u8],
+        flags: u32,
+        exptime: i64,
+        block: &[u8],
+        cx: &Context<'_>,
+    ) -> Result<(), Refusal> {
+        let hash = self.hash(key);
+        let size = item::size(key.len(), flags, block.len().saturating_sub(2));
+        let table = &mut *self.table.write();
+        if let Some(old) = table.find(hash, key) {
+            self.free(table, hash, old);
+        }
+        let class = table.buckets.class_for(size).ok_or(Refusal)?;
+        let item = self.chunk(table, class, cx).ok_or(Refusal)?;
+        table.cas = table.cas.wrapping_add(1);
+        let new = NewItem {
+            key,
+            flags,
+            expire: due(exptime, cx.now, cx.unix_now),
+            cas: table.cas,
+            block,
+        };
+        table.arena.write(item, class, &new);
+        table.link(hash, item);
+        self.order(class, |order| order.push(&table.arena, item));
+        Ok(())
+    }
+
+    /// Removes what is under `key`; whether that was live.
+    pub(crate) fn delete(&self, key: &[u8], now: Now) -> bool {
+        let hash = self.hash(key);
+        let table = &mut *self.table.write();
+        let Some(item) = table.find(hash, key) else {
+            return false;
+        };
+        let life = table.life(item, now);
+        self.free(table, hash, item);
+        life == Life::Live
+    }
+
+    /// Makes everything that is stored when `exptime` comes dead from then on;
+    /// at once, if that is not in the future. Replaces an earlier call that is
+    /// still due.
+    pub(crate) fn flush_all(&self, exptime: i64, now: Now, unix_now: u64) {
+        let due = due(exptime, now, unix_now);
+        let table = &mut *self.table.write();
+        if due > now.0 {
+            self.flush_at.store(due, Ordering::Relaxed);
+        } else {
+            self.flush_at.store(0, Ordering::Relaxed);
+            table.flush_cas = table.cas;
+        }
+    }
+
+    /// Does what has come due. Called before anything else is done at `now`.
+    pub(crate) fn tick(&self, now: Now) {
+        let is_due = |at| at != 0 && at <= now.0;
+        if !is_due(self.flush_at.load(Ordering::Relaxed)) {
+            return;
+        }
+        let table = &mut *self.table.write();
+        // Another worker may have been here first.
+        if is_due(self.flush_at.load(Ordering::Relaxed)) {
+            self.flush_at.store(0, Ordering::Relaxed);
+            table.flush_cas = table.cas;
+        }
+    }
+
+    fn hash(&self, key: &[u8]) -> u64 {
+        siphash13(self.hash_key, key)
+    }
+
+    /// Runs `act` on a class's order of use, locked.
+    fn order<R>(&self, class: u8, act: impl FnOnce(&mut List) -> R) -> Option<R> {
+        let order = self.orders.get(usize::from(class))?.as_ref()?;
+        Some(act(&mut order.lock()))
+    }
+
+    /// Takes an item out of chain and order, and frees its chunk.
+    fn free(&self, table: &mut Table<P::Memory>, hash: u64, item: Item) {
+        table.unlink(hash, item);
+        self.order(table.arena.class(item), |order| {
+            order.remove(&table.arena, item);
+        });
+        table.buckets.put(&table.arena, item);
+    }
+
+    /// As [`Kv::free`], for an item found by its place.
+    fn evict(&self, table: &mut Table<P::Memory>, item: Item, cx: &Context<'_>) {
+        match table.life(item, cx.now) {
+            Life::Live => cx.mine.evictions.inc(),
+            Life::Expired | Life::Flushed => cx.mine.reclaimed.inc(),
+        }
+        let hash = self.hash(table.arena.key(item));
+        self.free(table, hash, item);
+    }
+
+    /// A chunk of `class` in no list: a free one, else the oldest item's, else
+    /// one of a page taken from the class with the most pages.
+    fn chunk(&self, table: &mut Table<P::Memory>, class: u8, cx: &Context<'_>) -> Option<Item> {
+        if let Some(item) = table.buckets.take(&table.arena, class) {
+            return Some(item);
+        }
+        if let Some(item) = self.oldest(table, class, cx.now) {
+            self.evict(table, item, cx);
+        } else {
+            self.take_page(table, class, cx)?;
+        }
+        table.buckets.take(&table.arena, class)
+    }
+
+    /// The item to go first in `class`: a dead one near the end, or the oldest.
+    fn oldest(&self, table: &Table<P::Memory>, class: u8, now: Now) -> Option<Item> {
+        self.order(class, |order| {
+            let mut at = order.oldest();
+            for _ in 0..TAIL_TRIES {
+                let item = at?;
+                if table.life(item, now) != Life::Live {
+                    return Some(item);
+                }
+                at = table.arena.younger(item);
+            }
+            order.oldest()
+        })?
+    }
+
+    /// Takes a page from the class that has the most, evicting what is in it:
+    /// the page with its oldest item, or one with nothing but free chunks.
+    fn take_page(&self, table: &mut Table<P::Memory>, class: u8, cx: &Context<'_>) -> Option<()> {
+        let loser = table.buckets.richest()?;
+        let item = match self.order(loser, |order| order.oldest())? {
+            Some(oldest) => oldest,
+            None => table.buckets.peek(loser)?,
+        };
+        let page = table.buckets.page_of(item)?;
+        for chunk in table.buckets.chunks(&table.arena, page) {
+            if !table.arena.is_free(chunk) {
+                self.evict(table, chunk, cx);
+            }
+        }
+        table.buckets.hand_over(&table.arena, page, class);
+        cx.mine.slabs_moved.inc();
+        Some(())
+    }
+}
+
+/// When an exptime is due by the host's clock: 0 never, 1 for "it was"
+/// (`doc/protocol.txt`, "Expiration times").
+fn due(exptime: i64, now: Now, unix_now: u64) -> u32 {
+    let seconds = match exptime {
+        0 => return 0,
+        ..=-1 => return 1,
+        1..=RELATIVE_MAX => exptime.unsigned_abs(),
+        _ => match exptime.unsigned_abs().checked_sub(unix_now) {
+            None | Some(0) => return 1,
+            Some(seconds) => seconds,
+        },
+    };
+    now.0
+        .saturating_add(u32::try_from(seconds).unwrap_or(u32::MAX))
+}

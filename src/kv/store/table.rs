@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The table: chains of items, by hash of their keys. Everything here belongs
+//! to the table's lock: finding to its read side, changing to its write side.
+
+use super::arena::Arena;
+use super::buckets::{prev_power_of_two, Buckets};
+use super::item::Item;
+use crate::platform::Memory;
+use crate::Now;
+
+/// Whether an item in the table may still be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    Live,
+    /// Its exptime has come.
+    Expired,
+    /// It was stored before the last `flush_all`.
+    Flushed,
+}
+
+/// All that the table's lock protects.
+pub(super) struct Table<M> {
+    pub(super) arena: Arena<M>,
+    pub(super) buckets: Buckets,
+    /// Heads of chains, a word each at the start of the region; a power of two.
+    heads: usize,
+    /// The last cas number given to an item; the first is 1.
+    pub(super) cas: u64,
+    /// Items up to this cas number are flushed.
+    pub(super) flush_cas: u64,
+    pub(super) items: u64,
+    /// Bytes of chunk in use: headers and texts.
+    pub(super) bytes: u64,
+}
+
+impl<M: Memory> Table<M> {
+    /// Lays a zeroed region out: heads, one for every 128 bytes of it, then
+    /// what [`Buckets`] makes of the rest. `None` when it is too small.
+    pub(super) fn new(memory: M) -> Option<Self> {
+        let arena = Arena::new(memory);
+        let heads = prev_power_of_two(arena.len() / 128);
+        let buckets = Buckets::new(heads.checked_mul(4)?, arena.len())?;
+        Some(Self {
+            arena,
+            buckets,
+            heads,
+            cas: 0,
+            flush_cas: 0,
+            items: 0,
+            bytes: 0,
+        })
+    }
+
+    pub(super) fn heads(&self) -> usize {
+        self.heads
+    }
+
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<Item> {
+        let mut chain = self.head(hash);
+        while let Some(item) = chain {
+            if self.arena.key(item) == key {
+                return Some(item);
+            }
+            chain = self.arena.next(item);
+        }
+        None
+    }
+
+    pub(super) fn life(&self, item: Item, now: Now) -> Life {
+        if self.arena.cas(item) <= self.flush_cas {
+            return Life::Flushed;
+        }
+        match self.arena.expire(item) {
+            0 => Life::Live,
+            expire if expire <= now.0 => Life::Expired,
+            _ => Life::Live,
+        }
+    }
+
+    /// Adds an item whose key is not in the table.
+    pub(super) fn link(&mut self, hash: u64, item: Item) {
+        let at = self.head_at(hash);
+        self.arena.set_next(item, self.head(hash));
+        self.arena.store(at, Item::to_word(Some(item)));
+        self.items = self.items.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(self.arena.used(item));
+    }
+
+    /// Takes an item of the table out of it.
+    pub(super) fn unlink(&mut self, hash: u64, item: Item) {
+        let next = self.arena.next(item);
+        if self.head(hash) == Some(item) {
+            self.arena.store(self.head_at(hash), Item::to_word(next));
+        } else {
+            let mut chain = self.head(hash);
+            while let Some(before) = chain {
+                chain = self.arena.next(before);
+                if chain == Some(item) {
+                    self.arena.set_next(before, next);
+                    break;
+                }
+            }
+        }
+        self.items = self.items.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(self.arena.used(item));
+    }
+
+    fn head(&self, hash: u64) -> Option<Item> {
+        Item::from_word(self.arena.load(self.head_at(hash)))
+    }
+
+    fn head_at(&self, hash: u64) -> usize {
+        // The low bits choose, so cutting the hash loses nothing on any machine.
+        let index = (hash as usize) & self.heads.saturating_sub(1);
+        index.saturating_mul(4)
+    }
+}
