@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Locks of the store. Every caller has bottom halves off (doc/datapath.md). */
+#include <linux/spinlock.h>
+
+#include "unbuckle.h"
+
+void ub_rwlock_init(rwlock_t *lock)
+{
+	rwlock_init(lock);
+}
+
+void ub_rwlock_read_lock(rwlock_t *lock)
+{
+	read_lock(lock);
+}
+
+void ub_rwlock_read_unlock(rwlock_t *lock)
+{
+	read_unlock(lock);
+}
+
+void ub_rwlock_write_lock(rwlock_t *lock)
+{
+	write_lock(lock);
+}
+
+void ub_rwlock_write_unlock(rwlock_t *lock)
+{
+	write_unlock(lock);
+}
+
+void ub_spinlock_init(spinlock_t *lock)
+{
+	spin_lock_init(lock);
+}
+
+void ub_spinlock_lock(spinlock_t *lock)
+{
+	spin_lock(lock);
+}
+
+void ub_spinlock_unlock(spinlock_t *lock)
+{
+	spin_unlock(lock);
+}
