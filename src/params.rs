@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The module parameters: checked, completed, or refused with one clear line.
+
+use crate::sys::{memory, params};
+use kernel::prelude::*;
+use kv::limits;
+
+/// What the module was asked to be.
+pub(crate) struct Settings {
+    /// UDP port, not 0.
+    pub(crate) port: u16,
+    /// Memory of the store in bytes.
+    pub(crate) memory: usize,
+    /// The CPU of each worker; at least one.
+    pub(crate) cpus: KVec<u32>,
+}
+
+impl Settings {
+    /// Reads and checks the parameters, and shows in sysfs what was chosen
+    /// where they left it open.
+    pub(crate) fn read() -> Result<Self> {
+        let raw = params::read();
+        let settings = Self {
+            port: port(raw.port)?,
+            memory: memory(raw.memory)?,
+            cpus: cpus(raw.workers, raw.cpus_given)?,
+        };
+        params::publish(settings.cpus.len() as u32, &settings.cpus);
+        Ok(settings)
+    }
+}
+
+fn port(given: u32) -> Result<u16> {
+    match u16::try_from(given) {
+        Ok(port) if port != 0 => Ok(port),
+        _ => {
+            pr_err!("port={given} is not a port: give 1 to 65535\n");
+            Err(EINVAL)
+        }
+    }
+}
+
+/// `given` in MiB.
+fn memory(given: u32) -> Result<usize> {
+    const MIB: usize = 1 << 20;
+    let (min, max) = (limits::MEMORY_MIN / MIB, limits::MEMORY_MAX / MIB);
+    let mib = usize::try_from(given)?;
+    if mib < min || mib > max {
+        pr_err!("memory={given} is out of range: give {min} to {max} (MiB)\n");
+        return Err(EINVAL);
+    }
+    let available = memory::available() / MIB as u64;
+    if mib as u64 > available {
+        pr_err!("memory={given} is more than this host can give now: {available} MiB\n");
+        return Err(ENOMEM);
+    }
+    Ok(mib.saturating_mul(MIB))
+}
+
+/// The CPU of each worker. `workers` 0 means: one on each CPU that `cpus=`
+/// names, or without `cpus=` on each online CPU but the first, which is where
+/// a host's interrupts usually go.
+fn cpus(workers: u32, list_given: bool) -> Result<KVec<u32>> {
+    let online = params::online()?;
+    let mut cpus = if list_given { listed(&online)? } else { all_but_first(online) };
+    if workers == 0 && cpus.len() > limits::WORKERS_MAX {
+        cpus.truncate(limits::WORKERS_MAX);
+    }
+    let wanted = match usize::try_from(workers)? {
+        0 => cpus.len(),
+        wanted => wanted,
+    };
+    if wanted > limits::WORKERS_MAX {
+        pr_err!("workers={workers} is more than {}\n", limits::WORKERS_MAX);
+        return Err(EINVAL);
+    }
+    if !list_given && wanted > cpus.len() {
+        cpus = params::online()?;
+    }
+    if wanted > cpus.len() {
+        pr_err!(
+            "workers={workers} is more than the {} CPUs they could be pinned to\n",
+            cpus.len()
+        );
+        return Err(EINVAL);
+    }
+    cpus.truncate(wanted);
+    Ok(cpus)
+}
+
+fn listed(online: &[u32]) -> Result<KVec<u32>> {
+    let cpus = params::cpus().inspect_err(|_| {
+        pr_err!("cpus= is not a list of CPUs of this host, such as 1-3,5\n");
+    })?;
+    if let Some(cpu) = cpus.iter().find(|cpu| !online.contains(cpu)) {
+        pr_err!("cpus= names CPU {cpu}, which is not online\n");
+        return Err(EINVAL);
+    }
+    if cpus.is_empty() {
+        pr_err!("cpus= names no CPU\n");
+        return Err(EINVAL);
+    }
+    Ok(cpus)
+}
+
+fn all_but_first(mut online: KVec<u32>) -> KVec<u32> {
+    if online.len() > 1 {
+        // The list is not empty, so its first entry is there to go.
+        let _ = online.remove(0);
+    }
+    online
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What the data path counts besides the core's own counters, and what `stats`
+//! says of this host.
+
+use crate::dispatch::Lane;
+use kernel::sync::atomic::{Atomic, Relaxed};
+use kv::{CpuTime, Host};
+
+/// Why a packet for our port was not answered, or an answer not sent.
+#[derive(Clone, Copy)]
+pub(crate) enum Loss {
+    /// Broadcast or multicast, at the link or the network layer.
+    NotUnicast,
+    /// Its source port is 0 or our own: an answer could go round for ever.
+    SourcePort,
+    /// The worker's queue holds as much memory as it may.
+    QueueFull,
+    /// The UDP length does not fit the packet.
+    Length,
+    /// The UDP checksum is wrong.
+    Checksum,
+    /// No memory to read the request, or for the reply.
+    Memory,
+    /// No route to the client, or the device refused the reply.
+    Transmit,
+}
+
+/// Names under which `stats` reports the losses, in the order of [`Loss`].
+const NAMES: [&str; 7] = [
+    "drop_not_unicast",
+    "drop_source_port",
+    "drop_queue_full",
+    "drop_length",
+    "drop_checksum",
+    "drop_memory",
+    "drop_transmit",
+];
+
+/// The data path's own counters. Relaxed: they order nothing.
+pub(crate) struct Losses([Atomic<i64>; NAMES.len()]);
+
+impl Losses {
+    pub(crate) fn new() -> Self {
+        Self(core::array::from_fn(|_| Atomic::new(0)))
+    }
+
+    /// Counts one packet lost to `why`.
+    pub(crate) fn count(&self, why: Loss) {
+        if let Some(counter) = self.0.get(why as usize) {
+            counter.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Name and number of every kind of loss.
+    pub(crate) fn each(&self, mut emit: impl FnMut(&'static str, u64)) {
+        for (name, counter) in NAMES.iter().zip(&self.0) {
+            emit(name, u64::try_from(counter.load(Relaxed)).unwrap_or(0));
+        }
+    }
+
+    fn reset(&self) {
+        for counter in &self.0 {
+            counter.store(0, Relaxed);
+        }
+    }
+}
+
+/// The module as `stats` shows it.
+pub(crate) struct KernelHost<'a> {
+    pub(crate) losses: &'a Losses,
+    pub(crate) lanes: &'a [Lane],
+}
+
+impl Host for KernelHost<'_> {
+    fn stats(&self, emit: &mut dyn FnMut(&str, u64)) {
+        let pid = self.lanes.first().map_or(0, |lane| lane.pid.load(Relaxed));
+        emit("pid", u64::try_from(pid).unwrap_or(0));
+        emit("threads", self.lanes.len() as u64);
+        // There are no connections over UDP.
+        for name in [
+            "max_connections",
+            "curr_connections",
+            "total_connections",
+            "rejected_connections",
+            "connection_structures",
+        ] {
+            emit(name, 0);
+        }
+        self.losses.each(|name, count| emit(name, count));
+    }
+
+    fn cpu_time(&self) -> Option<CpuTime> {
+        let system_us = self.lanes.iter().fold(0u64, |sum, lane| {
+            let ns = u64::try_from(lane.runtime_ns.load(Relaxed)).unwrap_or(0);
+            sum.saturating_add(ns / 1000)
+        });
+        Some(CpuTime {
+            user_us: 0,
+            system_us,
+        })
+    }
+
+    fn reset(&self) {
+        self.losses.reset();
+    }
+}

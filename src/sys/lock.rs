@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The locks of the store: `rwlock_t` and `spinlock_t`.
+//!
+//! Whoever takes them has bottom halves off, so that a softirq on the same CPU
+//! never waits for a lock its own CPU holds (`doc/datapath.md`).
+
+use super::bindings;
+use kernel::{prelude::*, types::Opaque};
+use kv::{NoMemory, RawRwLock, RawSpinLock};
+
+/// A reader-writer lock.
+///
+/// # Invariants
+///
+/// The `rwlock_t` is initialised and stays where it is: it is on the heap.
+pub(crate) struct RwLock(KBox<Opaque<bindings::rwlock_t>>);
+
+// SAFETY: The lock serialises all access to itself.
+unsafe impl Send for RwLock {}
+// SAFETY: As above.
+unsafe impl Sync for RwLock {}
+
+// SAFETY: A write lock of `rwlock_t` excludes every other holder, a read lock every writer, and
+// both acquire on lock and release on unlock.
+unsafe impl RawRwLock for RwLock {
+    fn new() -> Result<Self, NoMemory> {
+        let lock = KBox::new(Opaque::zeroed(), GFP_KERNEL).map_err(|_| NoMemory)?;
+        // SAFETY: The memory is valid, and nobody else knows it yet.
+        unsafe { bindings::ub_rwlock_init(lock.get()) };
+        // INVARIANT: Just initialised, on the heap.
+        Ok(Self(lock))
+    }
+
+    fn read_lock(&self) {
+        // SAFETY: Initialised by the type invariant.
+        unsafe { bindings::ub_rwlock_read_lock(self.0.get()) }
+    }
+
+    unsafe fn read_unlock(&self) {
+        // SAFETY: The caller holds a read lock.
+        unsafe { bindings::ub_rwlock_read_unlock(self.0.get()) }
+    }
+
+    fn write_lock(&self) {
+        // SAFETY: Initialised by the type invariant.
+        unsafe { bindings::ub_rwlock_write_lock(self.0.get()) }
+    }
+
+    unsafe fn write_unlock(&self) {
+        // SAFETY: The caller holds the write lock.
+        unsafe { bindings::ub_rwlock_write_unlock(self.0.get()) }
+    }
+}
+
+/// A spin lock.
+///
+/// # Invariants
+///
+/// The `spinlock_t` is initialised and stays where it is: it is on the heap.
+pub(crate) struct SpinLock(KBox<Opaque<bindings::spinlock_t>>);
+
+// SAFETY: The lock serialises all access to itself.
+unsafe impl Send for SpinLock {}
+// SAFETY: As above.
+unsafe impl Sync for SpinLock {}
+
+// SAFETY: `spinlock_t` has at most one holder; it acquires on lock and releases on unlock.
+unsafe impl RawSpinLock for SpinLock {
+    fn new() -> Result<Self, NoMemory> {
+        let lock = KBox::new(Opaque::zeroed(), GFP_KERNEL).map_err(|_| NoMemory)?;
+        // SAFETY: The memory is valid, and nobody else knows it yet.
+        unsafe { bindings::ub_spinlock_init(lock.get()) };
+        // INVARIANT: Just initialised, on the heap.
+        Ok(Self(lock))
+    }
+
+    fn lock(&self) {
+        // SAFETY: Initialised by the type invariant.
+        unsafe { bindings::ub_spinlock_lock(self.0.get()) }
+    }
+
+    unsafe fn unlock(&self) {
+        // SAFETY: The caller holds the lock.
+        unsafe { bindings::ub_spinlock_unlock(self.0.get()) }
+    }
+}

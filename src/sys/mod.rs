@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Safe wrappers over the kernel's C side. FFI `unsafe` lives here and nowhere
+//! else in the module.
+
+pub(crate) mod cpu;
+pub(crate) mod hook;
+pub(crate) mod kthread;
+pub(crate) mod lock;
+pub(crate) mod memory;
+pub(crate) mod net;
+pub(crate) mod params;
+pub(crate) mod queue;
+pub(crate) mod rx_packet;
+pub(crate) mod socket;
+pub(crate) mod time;
+pub(crate) mod tx_packet;
+
+/// What bindgen made of `abi/unbuckle.h`.
+#[allow(
+    dead_code,
+    improper_ctypes,
+    missing_docs,
+    non_camel_case_types,
+    non_upper_case_globals,
+    non_snake_case,
+    unreachable_pub,
+    unsafe_op_in_unsafe_fn,
+    clippy::all,
+    clippy::undocumented_unsafe_blocks
+)]
+pub(crate) mod bindings {
+    include!(env!("UB_BINDINGS"));
+}
+
+/// An address family that the data path carries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// The `AF_*` number.
+    pub(crate) fn number(self) -> u32 {
+        match self {
+            Family::V4 => kernel::bindings::AF_INET,
+            Family::V6 => kernel::bindings::AF_INET6,
+        }
+    }
+
+    /// The family of an `AF_*` number.
+    pub(crate) fn from_number(number: u32) -> Option<Self> {
+        match number {
+            kernel::bindings::AF_INET => Some(Family::V4),
+            kernel::bindings::AF_INET6 => Some(Family::V6),
+            _ => None,
+        }
+    }
+}

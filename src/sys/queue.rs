@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The queue that hands packets from the hook to a worker.
+//!
+//! Intrusive (a packet is its own list node), so that queueing allocates
+//! nothing, and bounded by the memory that its packets hold.
+
+use super::{bindings, rx_packet::RxPacket};
+use core::ptr::NonNull;
+use kernel::{prelude::*, types::Opaque};
+
+/// Multi producer, single consumer.
+///
+/// # Invariants
+///
+/// The queue is initialised, stays where it is (on the heap), and each packet
+/// in it came from `RxPacket::into_raw`.
+pub(crate) struct Queue(KBox<Opaque<bindings::ub_queue>>);
+
+// SAFETY: All access goes through the queue's own lock.
+unsafe impl Send for Queue {}
+// SAFETY: As above.
+unsafe impl Sync for Queue {}
+
+/// What became of a pushed packet.
+pub(crate) enum Pushed {
+    /// It is the queue's first: its consumer may be asleep.
+    First,
+    /// Others were there before it.
+    Behind,
+    /// The queue is full; here is the packet.
+    Full(RxPacket),
+}
+
+impl Queue {
+    /// An empty queue.
+    pub(crate) fn new() -> Result<Self> {
+        let queue = KBox::new(Opaque::zeroed(), GFP_KERNEL)?;
+        // SAFETY: The memory is valid, and nobody else knows it yet.
+        unsafe { bindings::ub_queue_init(queue.get()) };
+        // INVARIANT: Initialised, empty, on the heap.
+        Ok(Self(queue))
+    }
+
+    /// Appends a packet unless those waiting already hold `max_bytes` of
+    /// memory. The caller has bottom halves off.
+    pub(crate) fn push(&self, packet: RxPacket, max_bytes: u32) -> Pushed {
+        let skb = packet.into_raw();
+        // SAFETY: The queue is initialised; the packet is ours and becomes the queue's.
+        match unsafe { bindings::ub_queue_push(self.0.get(), skb, max_bytes) } {
+            0 => Pushed::Behind,
+            1 => Pushed::First,
+            _ => match NonNull::new(skb) {
+                // SAFETY: The queue did not take it, so it is still ours.
+                Some(skb) => Pushed::Full(unsafe { RxPacket::from_raw(skb) }),
+                None => Pushed::Behind,
+            },
+        }
+    }
+
+    /// Sleeps until there is a packet or the thread is asked to end.
+    pub(crate) fn wait(&self) {
+        // SAFETY: The queue is initialised; called from a kernel thread that may sleep.
+        unsafe { bindings::ub_kthread_wait(self.0.get()) }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        while pop(&mut self.0).is_some() {}
+    }
+}
+
+/// Packets taken from a queue, to be worked off without its lock.
+///
+/// # Invariants
+///
+/// As those of [`Queue`], and no one else knows it.
+pub(crate) struct Batch(KBox<Opaque<bindings::ub_queue>>);
+
+// SAFETY: A list of packets has one owner, who may be any thread.
+unsafe impl Send for Batch {}
+
+impl Batch {
+    /// An empty batch.
+    pub(crate) fn new() -> Result<Self> {
+        let queue = KBox::new(Opaque::zeroed(), GFP_KERNEL)?;
+        // SAFETY: The memory is valid, and nobody else knows it yet.
+        unsafe { bindings::ub_queue_init(queue.get()) };
+        // INVARIANT: Initialised, empty, on the heap.
+        Ok(Self(queue))
+    }
+
+    /// Takes all that waits in `queue`. The caller has bottom halves off.
+    pub(crate) fn refill(&mut self, queue: &Queue) {
+        // SAFETY: Both are initialised; the batch is ours alone.
+        unsafe { bindings::ub_queue_take(queue.0.get(), self.0.get()) }
+    }
+
+    /// The oldest packet.
+    pub(crate) fn pop(&mut self) -> Option<RxPacket> {
+        pop(&mut self.0)
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        while self.pop().is_some() {}
+    }
+}
+
+/// `queue` is initialised, and nobody else uses it now.
+fn pop(queue: &mut KBox<Opaque<bindings::ub_queue>>) -> Option<RxPacket> {
+    // SAFETY: Initialised and ours alone.
+    let skb = NonNull::new(unsafe { bindings::ub_queue_pop(queue.get()) })?;
+    // SAFETY: All packets of a queue came from `into_raw`, and this one is out of it now.
+    Some(unsafe { RxPacket::from_raw(skb) })
+}
