@@ -121,6 +121,15 @@ impl<'a> Requests<'a> {
         }
     }
 
+    /// A storage command that is not served yet. Its data must not be read as
+    /// commands: whoever chose the data would have chosen those.
+    fn skip(&mut self, words: Words<'a>) -> Request<'a> {
+        if let Some(line) = SetLine::new(words.clone()) {
+            self.block(line.len);
+        }
+        refused(ERROR, says_noreply(words))
+    }
+
     fn set(&mut self, words: Words<'a>) -> Request<'a> {
         let noreply = says_noreply(words.clone());
         let Some(line) = SetLine::new(words) else {
@@ -192,6 +201,7 @@ impl<'a> Iterator for Requests<'a> {
             b"get" => get(words, false),
             b"gets" => get(words, true),
             b"set" => self.set(words),
+            b"add" | b"replace" | b"append" | b"prepend" | b"cas" => self.skip(words),
             b"delete" => delete(words),
             b"flush_all" => flush_all(words),
             b"verbosity" => verbosity(words),

@@ -102,11 +102,16 @@ impl Buckets {
         u8::try_from(index).ok()
     }
 
-    /// Bytes in all pages, and how many pages belong to no class.
-    pub(super) fn page_bytes(&self) -> usize {
-        self.pages.saturating_mul(self.page_size)
+    pub(super) fn page_size(&self) -> usize {
+        self.page_size
     }
 
+    /// Bytes in pages that belong to a class.
+    pub(super) fn handed_bytes(&self) -> usize {
+        self.handed.saturating_mul(self.page_size)
+    }
+
+    /// Pages that belong to no class yet.
     pub(super) fn free_pages(&self) -> usize {
         self.pages.saturating_sub(self.handed)
     }

@@ -67,7 +67,7 @@ pub struct Usage {
     pub hash_power: u32,
     /// Bytes of the heads of the hash chains.
     pub hash_bytes: u64,
-    /// Bytes in pages for items.
+    /// Bytes in pages that size classes have.
     pub page_bytes: u64,
     /// Pages that no size class has yet.
     pub free_pages: u64,
@@ -105,6 +105,8 @@ pub struct Kv<P: Platform> {
     /// Each class's items in order of use. None is `None`.
     orders: [Option<Order<P>>; CLASSES_MAX],
     hash_key: [u64; 2],
+    /// Bytes of the largest chunk, which is a whole page.
+    chunk_max: usize,
     /// When a delayed `flush_all` is due, 0 without one. Changed under the
     /// table's write lock, and read there again by who acts on it; the relaxed
     /// read in [`Kv::tick`] is only a hint, and orders nothing.
@@ -128,8 +130,10 @@ impl<P: Platform> Kv<P> {
         if orders.iter().any(Option::is_none) {
             return Err(Error::NoMemory);
         }
+        let table = Table::new(memory).ok_or(Error::RegionTooSmall)?;
         Ok(Self {
-            table: RwLock::new(Table::new(memory).ok_or(Error::RegionTooSmall)?)?,
+            chunk_max: table.buckets.page_size(),
+            table: RwLock::new(table)?,
             orders,
             hash_key: config.hash_key,
             flush_at: AtomicU32::new(0),
@@ -145,7 +149,7 @@ impl<P: Platform> Kv<P> {
             limit: table.arena.len() as u64,
             hash_power: table.heads().checked_ilog2().unwrap_or(0),
             hash_bytes: (table.heads() as u64).saturating_mul(4),
-            page_bytes: table.buckets.page_bytes() as u64,
+            page_bytes: table.buckets.handed_bytes() as u64,
             free_pages: table.buckets.free_pages() as u64,
         }
     }
@@ -196,7 +200,7 @@ impl<P: Platform> Kv<P> {
             .saturating_add(len)
             .saturating_add(2);
         let size = item::size(key_len, flags, len);
-        upstream <= ITEM_MAX && self.table.read().buckets.class_for(size).is_some()
+        upstream <= ITEM_MAX && size <= self.chunk_max
     }
 
     /// Stores `block`, data and CRLF, under `key`.

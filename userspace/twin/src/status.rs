@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What the twin knows of itself: clocks, `stats` lines, and totals at the end.
+
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use kv::{Counter, Counters, CpuTime, Host, Kv, Now};
+use nix::sys::resource::{getrusage, UsageWho};
+use nix::sys::time::{TimeVal, TimeValLike};
+
+use crate::platform::Userspace;
+
+/// Counted here, not in the core. All relaxed: they order nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Drops {
+    /// Requests that came from our own port number: two servers would answer
+    /// each other for ever.
+    pub(crate) own_port: AtomicU64,
+    /// Reply datagrams that the system would not send.
+    pub(crate) unsent: AtomicU64,
+}
+
+/// The process, for `stats`.
+#[derive(Debug)]
+pub(crate) struct Status {
+    started: Instant,
+    threads: u64,
+    pub(crate) drops: Drops,
+}
+
+impl Status {
+    pub(crate) fn new(threads: usize) -> Self {
+        Self {
+            started: Instant::now(),
+            threads: threads as u64,
+            drops: Drops::default(),
+        }
+    }
+
+    /// Monotonic seconds, from [`Now::START`] on.
+    pub(crate) fn now(&self) -> Now {
+        let seconds = u32::try_from(self.started.elapsed().as_secs()).unwrap_or(u32::MAX);
+        Now(Now::START.0.saturating_add(seconds))
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn unix_now() -> u64 {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs())
+    }
+
+    /// One line about everything served.
+    pub(crate) fn totals(&self, kv: &Kv<Userspace>, all: &[Counters]) -> String {
+        let sum = |pick: fn(&Counters) -> &Counter| -> u64 {
+            all.iter().map(|counters| pick(counters).get()).sum()
+        };
+        let usage = kv.usage();
+        format!(
+            "unbuckle-twin: {} datagrams in, {} out; {} gets ({} hits), {} sets; \
+             {} evictions; {} items in {} bytes at the end",
+            sum(|c| &c.datagrams_in),
+            sum(|c| &c.datagrams_out),
+            sum(|c| &c.cmd_get),
+            sum(|c| &c.get_hits),
+            sum(|c| &c.cmd_set),
+            sum(|c| &c.evictions),
+            usage.items,
+            usage.bytes,
+        )
+    }
+}
+
+impl Host for Status {
+    fn stats(&self, emit: &mut dyn FnMut(&str, u64)) {
+        emit("pid", u64::from(process::id()));
+        emit("threads", self.threads);
+        emit("curr_connections", 0);
+        emit("total_connections", 0);
+        emit("rejected_connections", 0);
+        emit("max_connections", 0);
+        emit("connection_structures", 0);
+        emit("conn_yields", 0);
+        emit("listen_disabled_num", 0);
+        emit("accepting_conns", 0);
+        let own_port = self.drops.own_port.load(Ordering::Relaxed);
+        emit("udp_drop_own_port", own_port);
+        emit("udp_unsent", self.drops.unsent.load(Ordering::Relaxed));
+    }
+
+    fn cpu_time(&self) -> Option<CpuTime> {
+        let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
+        let microseconds = |time: TimeVal| u64::try_from(time.num_microseconds()).unwrap_or(0);
+        Some(CpuTime {
+            user_us: microseconds(usage.user_time()),
+            system_us: microseconds(usage.system_time()),
+        })
+    }
+
+    fn reset(&self) {
+        self.drops.own_port.store(0, Ordering::Relaxed);
+        self.drops.unsent.store(0, Ordering::Relaxed);
+    }
+}
