@@ -45,3 +45,15 @@ step() {
 kernel_version() {
 	cat "$ROOT/.unbuckle-kernel" 2>/dev/null || die "no build root yet: make bootstrap"
 }
+
+# Prints the command, a word a line, that is cargo: this machine's when it is
+# at least the oldest we support and can link, else the build root's.
+cargo_command() {
+	local version
+	version=$(cargo --version 2>/dev/null | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p')
+	if [[ ${version:-0} -ge 85 ]] && command -v cc >/dev/null; then
+		echo cargo
+	else
+		printf '%s\n' "$TREE/scripts/in-root" cargo
+	fi
+}
