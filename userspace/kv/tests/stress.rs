@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Many threads on one store. Values say which key they belong to and are of
+//! one piece, so that a torn or misplaced one is seen.
+#![allow(missing_docs)]
+
+mod common;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{store, NoHost, Test, MIB, UNIX};
+use kv::limits::REPLY_MAX;
+use kv::{serve, Context, Counters, Kv, Now, Reply};
+
+const THREADS: usize = 8;
+const KEYS: u64 = 300;
+
+/// A small generator of one's own: the same numbers on every run.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}
+
+struct Worker<'a> {
+    kv: &'a Kv<Test>,
+    all: &'a [Counters],
+    index: usize,
+    random: Random,
+    buffer: Vec<u8>,
+}
+
+impl Worker<'_> {
+    fn ask(&mut self, now: u32, text: &str) -> Vec<u8> {
+        let cx = Context {
+            now: Now(now),
+            unix_now: UNIX,
+            mine: &self.all[self.index],
+            all: self.all,
+            host: &NoHost,
+        };
+        let datagram = [b"\0\0\0\0\0\x01\0\0", text.as_bytes()].concat();
+        let mut reply = Reply::new(&mut self.buffer);
+        let _ = serve(self.kv, &cx, &datagram, &mut reply);
+        reply.text().to_vec()
+    }
+
+    fn step(&mut self, now: u32) {
+        let key = self.random.next() % KEYS;
+        let len = match self.random.next() % 8 {
+            0 => self.random.next() % 60_000,
+            1 | 2 => self.random.next() % 2000,
+            _ => self.random.next() % 100,
+        } as usize;
+        let text = match self.random.next() % 100 {
+            0..30 => {
+                let letter = char::from(b'a' + (self.random.next() % 26) as u8);
+                let fill = letter.to_string().repeat(len);
+                let (data, exptime) = (format!("k{key}.{fill}"), self.random.next() % 3);
+                format!("set k{key} {key} {exptime} {}\r\n{data}\r\n", data.len())
+            }
+            30..35 => format!("delete k{key}\r\n"),
+            35 => "stats\r\n".to_owned(),
+            36 if self.random.next() % 50 == 0 => "flush_all\r\n".to_owned(),
+            _ => {
+                let answer = self.ask(now, &format!("get k{key}\r\n"));
+                return intact(key, std::str::from_utf8(&answer).unwrap());
+            }
+        };
+        self.ask(now, &text);
+    }
+}
+
+/// Panics unless `answer` is a miss, or a whole value of `key`.
+fn intact(key: u64, answer: &str) {
+    let rest = answer.strip_suffix("END\r\n").unwrap();
+    if rest.is_empty() {
+        return;
+    }
+    let (head, data) = rest.split_once("\r\n").unwrap();
+    let data = data.strip_suffix("\r\n").unwrap();
+    assert_eq!(head, format!("VALUE k{key} {key} {}", data.len()));
+    let fill = data.strip_prefix(&format!("k{key}.")).unwrap();
+    let first = fill.chars().next();
+    assert!(fill.chars().all(|letter| Some(letter) == first));
+}
+
+#[test]
+fn threads_never_see_a_value_that_is_not_whole() {
+    let kv = store(2 * MIB);
+    let counters: Vec<Counters> = (0..THREADS).map(|_| Counters::new()).collect();
+    let started = Instant::now();
+    let stop = AtomicBool::new(false);
+    let steps = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for index in 0..THREADS {
+            let (kv, counters, stop, steps) = (&kv, &counters, &stop, &steps);
+            scope.spawn(move || {
+                let mut worker = Worker {
+                    kv,
+                    all: counters,
+                    index,
+                    random: Random(0x9e37_79b9_7f4a_7c15 ^ index as u64),
+                    buffer: vec![0; REPLY_MAX],
+                };
+                while !stop.load(Ordering::Relaxed) {
+                    let now = 2 + started.elapsed().as_millis() as u32 / 100;
+                    worker.step(now);
+                    steps.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        thread::sleep(Duration::from_secs(3));
+        stop.store(true, Ordering::Relaxed);
+    });
+    let sum = |pick: fn(&Counters) -> &kv::Counter| -> u64 {
+        counters.iter().map(|counters| pick(counters).get()).sum()
+    };
+    assert!(steps.into_inner() > 1000);
+    assert_eq!(
+        sum(|c| &c.cmd_get),
+        sum(|c| &c.get_hits) + sum(|c| &c.get_misses)
+    );
+    assert!(sum(|c| &c.get_hits) > 0 && sum(|c| &c.evictions) > 0);
+    assert_eq!(sum(|c| &c.store_no_memory), 0);
+    // All that is left can be deleted, and nothing more is left then.
+    let mut worker = Worker {
+        kv: &kv,
+        all: &counters,
+        index: 0,
+        random: Random(1),
+        buffer: vec![0; REPLY_MAX],
+    };
+    for key in 0..KEYS {
+        worker.ask(2, &format!("delete k{key}\r\n"));
+    }
+    assert_eq!((kv.usage().items, kv.usage().bytes), (0, 0));
+}
