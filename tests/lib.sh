@@ -1,0 +1,106 @@
+# shellcheck shell=bash
+# What the guest's tests share. Sourced, never run. The current directory holds
+# unbuckle.ko; blackbox, unbuckle-twin, ip, nft and memcaslap are on PATH.
+#
+#        network namespace c                      initial namespace
+#     client, cl0 10.9.0.2/24  -------------  sv0 10.9.0.1/24, the module
+#                 fd00:9::2/64     (veth)         fd00:9::1/64
+
+set -uo pipefail
+
+SERVER4=10.9.0.1:11211
+SERVER6='[fd00:9::1]:11211'
+passed=0 failed=0
+
+# check NAME COMMAND…: one test; what a failed one printed is shown.
+check() {
+	local name=$1 output
+	shift
+	if output=$("$@" 2>&1); then
+		passed=$((passed + 1))
+		printf 'ok   %s\n' "$name"
+	else
+		failed=$((failed + 1))
+		printf 'FAIL %s\n' "$name"
+		printf '%s\n' "$output" | tail -n 15 | sed 's/^/     /'
+	fi
+}
+
+# The closing line; the script's last command.
+finish() {
+	printf '%d passed, %d failed\n' "$passed" "$failed"
+	[[ $failed -eq 0 && $passed -gt 0 ]]
+}
+
+fails() { ! "$@"; }
+
+load() { insmod ./unbuckle.ko "$@"; }
+unload() { rmmod unbuckle; }
+
+# The client's namespace and the link to it; MTU as given.
+topology() {
+	ip netns add c &&
+		ip link add sv0 type veth peer name cl0 netns c &&
+		ip address add 10.9.0.1/24 dev sv0 &&
+		ip address add fd00:9::1/64 dev sv0 nodad &&
+		ip -n c address add 10.9.0.2/24 dev cl0 &&
+		ip -n c address add fd00:9::2/64 dev cl0 nodad &&
+		ip link set sv0 up &&
+		ip -n c link set cl0 up &&
+		ip -n c link set lo up &&
+		reachable
+}
+
+# Until both ways of the link work (IPv6 takes a moment), ten seconds at most.
+reachable() {
+	local try
+	for try in {1..50}; do
+		if ip netns exec c ping -c 1 -W 1 10.9.0.1 >/dev/null &&
+			ip netns exec c ping -6 -c 1 -W 1 fd00:9::1 >/dev/null; then
+			return 0
+		fi
+		sleep 0.2
+	done
+	echo "no ping after $try tries"
+	return 1
+}
+
+client() { ip netns exec c "$@"; }
+
+# ask ADDRESS TEXT…: from the client's namespace.
+ask() {
+	local address=$1
+	shift
+	client blackbox ask --addr "$address" "$@"
+}
+
+# no_answer ADDRESS TEXT…: silence is what is wanted.
+no_answer() {
+	local address=$1
+	shift
+	fails client blackbox ask --addr "$address" --timeout-ms 500 "$@"
+}
+
+# counter NAME: what stats says, over loopback.
+counter() {
+	blackbox ask --addr 127.0.0.1:11211 'stats\r\n' |
+		sed -n "s/^< STAT $1 //p"
+}
+
+# grew NAME BY COMMAND…: the counter is larger by exactly BY afterwards.
+grew() {
+	local name=$1 by=$2 before after
+	shift 2
+	before=$(counter "$name")
+	"$@" || return
+	after=$(counter "$name")
+	echo "$name: $before, then $after, wanted $by more"
+	[[ -n $before && -n $after && $((after - before)) -eq $by ]]
+}
+
+# A kernel log line since the last call.
+log_mark() { dmesg | wc -l >/run/log-mark; }
+log_says() { dmesg | tail -n "+$(($(cat /run/log-mark) + 1))" | grep -F -- "$1"; }
+
+# server NAME PID: a process that a test started is still there.
+alive() { kill -0 "$1"; }

@@ -1,0 +1,84 @@
+#!/bin/bash
+# Loading and unloading twenty times under traffic leaves nothing behind: no
+# memory, no thread, no packet lost that was not for us. What the kernel says
+# of it in its log is judged by whoever started the guest.
+# tests/load-unload.sh [TIMES]
+
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+times=${1:-20}
+
+# The kernel's memory in KiB that could leak, page cache and free lists aside.
+kernel_memory() {
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	sleep 1
+	awk '/^(SUnreclaim|VmallocUsed|Percpu|KernelStack|PageTables):/ { sum += $2 } END { print sum }' /proc/meminfo
+}
+
+cycle() {
+	load memory=16 || return
+	blackbox wait --addr 127.0.0.1:11211 --timeout 10 >/dev/null || return
+	sleep "0.$((RANDOM % 5))"
+	unload
+}
+
+cycles() {
+	local turn
+	for ((turn = 1; turn <= $1; turn++)); do
+		cycle || {
+			echo "turn $turn"
+			return 1
+		}
+	done
+}
+
+no_thread() { fails grep -l "^unbuckle/" /proc/[0-9]*/comm; }
+
+no_memory_lost() {
+	local after
+	after=$(kernel_memory)
+	echo "KiB before: $before, after: $after"
+	[[ $((after - before)) -lt 2048 ]]
+}
+
+nothing_lost() {
+	wait "$ping"
+	cat /run/ping
+	grep -qw '0% packet loss' /run/ping
+}
+
+twin_lost_nothing() {
+	wait "$checks"
+	local status=$?
+	tail -n 12 /run/checks
+	return "$status"
+}
+
+check 'topology' topology
+printf '%s\n' key '16 64 1' value '32 1024 1' cmd '0 0.1' '1 0.9' >/run/load
+check 'two turns to warm up' cycles 2
+before=$(kernel_memory)
+
+# A load that goes on while nobody answers: what is sent is not waited for.
+unbuckle-twin --port 11212 --memory 16 >/dev/null &
+other=$!
+(while :; do printf '\0\1\0\0\0\1\0\0get nothing\r\n' >/dev/udp/10.9.0.1/11211; done) 2>/dev/null &
+local_load=$!
+(while :; do client timeout 5 memcaslap -s $SERVER4 -U -T 1 -c 8 -w 1k -t 5s -F /run/load; done) >/dev/null 2>&1 &
+load=$!
+client ping -q -i 0.05 -w 40 10.9.0.1 >/run/ping &
+ping=$!
+client blackbox checks --addr 10.9.0.1:11212 --duration 30 >/run/checks 2>&1 &
+checks=$!
+
+check "$times times" cycles "$times"
+check 'a server on another port lost nothing meanwhile' twin_lost_nothing
+check 'nor did ping' nothing_lost
+kill "$load" "$local_load" "$other"
+wait "$load" "$local_load" "$other" 2>/dev/null
+
+check 'no thread is left' no_thread
+check 'no memory is lost' no_memory_lost
+check 'no socket is left' sh -c '! ss -lun | grep -q 11211'
+check 'the device goes away at once' timeout 10 ip link delete sv0
+finish
