@@ -4,6 +4,7 @@
 #include <net/dst.h>
 #include <net/ipv6.h>
 #include <net/route.h>
+#include <net/xfrm.h>
 
 #include "unbuckle.h"
 
@@ -36,6 +37,14 @@ bool ub_skb_for_host(const struct sk_buff *skb)
 	if (skb->protocol == htons(ETH_P_IPV6))
 		return !ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr);
 	return !rt || !(rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST));
+}
+
+/* The host's IPsec policies let this packet in; sockets ask the same. */
+bool ub_skb_ipsec_ok(struct sk_buff *skb)
+{
+	if (skb->protocol == htons(ETH_P_IPV6))
+		return xfrm6_policy_check(NULL, XFRM_POLICY_IN, skb);
+	return xfrm4_policy_check(NULL, XFRM_POLICY_IN, skb);
 }
 
 /*

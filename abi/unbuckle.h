@@ -68,6 +68,7 @@ bool ub_skb_may_pull(struct sk_buff *skb, unsigned int len);
 bool ub_skb_trim_checked(struct sk_buff *skb, unsigned int len);
 bool ub_skb_is_gso(const struct sk_buff *skb);
 bool ub_skb_for_host(const struct sk_buff *skb);
+bool ub_skb_ipsec_ok(struct sk_buff *skb);
 int ub_skb_udp6_offset(struct sk_buff *skb);
 void ub_skb_set_transport(struct sk_buff *skb, unsigned int offset);
 unsigned int ub_skb_transport(const struct sk_buff *skb);
@@ -99,6 +100,7 @@ struct ub_link {
 	bool ethernet;		/* plain Ethernet framing */
 	bool loopback;
 	bool l3_master;		/* a VRF: what it sends must be routed */
+	bool ipsec;		/* policies say what may leave in the clear */
 	bool has_mac;		/* the packet still has its link header */
 };
 

@@ -10,6 +10,17 @@
 
 #include "unbuckle.h"
 
+/* Whether any policy has a say in what the namespace sends. */
+static bool has_ipsec(const struct net *net)
+{
+#ifdef CONFIG_XFRM
+	return net->xfrm.policy_count[XFRM_POLICY_OUT] ||
+	       net->xfrm.policy_default[XFRM_POLICY_OUT] == XFRM_USERPOLICY_BLOCK;
+#else
+	return false;
+#endif
+}
+
 void ub_link_of(const struct sk_buff *skb, const struct net_device *dev,
 		struct ub_link *link)
 {
@@ -19,6 +30,7 @@ void ub_link_of(const struct sk_buff *skb, const struct net_device *dev,
 			 dev->hard_header_len == ETH_HLEN;
 	link->loopback = dev->flags & IFF_LOOPBACK;
 	link->l3_master = netif_is_l3_master(dev);
+	link->ipsec = has_ipsec(dev_net(dev));
 	link->has_mac = skb_mac_header_was_set(skb) &&
 			skb_network_offset(skb) - skb_mac_offset(skb) == ETH_HLEN;
 }
@@ -47,7 +59,8 @@ bool ub_skb_recycle(struct sk_buff *skb, unsigned int headroom,
 		    unsigned int room)
 {
 	if (skb_shared(skb) || skb_cloned(skb) || skb_is_nonlinear(skb) ||
-	    skb_zcopy(skb) || skb_end_offset(skb) < headroom + room)
+	    skb_zcopy(skb) || skb_pfmemalloc(skb) ||
+	    skb_end_offset(skb) < headroom + room)
 		return false;
 
 	skb_scrub_packet(skb, true);
@@ -63,6 +76,7 @@ bool ub_skb_recycle(struct sk_buff *skb, unsigned int headroom,
 	skb->ip_summed = CHECKSUM_NONE;
 	skb->data = skb->head + headroom;
 	skb_reset_tail_pointer(skb);
+	skb_unset_mac_header(skb);
 	skb->len = 0;
 	memset(skb->cb, 0, sizeof(skb->cb));
 	return true;

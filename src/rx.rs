@@ -33,7 +33,9 @@ impl Hook for Rx {
             // A merged packet goes on to our socket, where UDP takes it apart.
             return packet.accept();
         }
-        if let Err(why) = self.admit(udp.source, packet.is_for_host()) {
+        let admitted = self.admit(udp.source, packet.is_for_host());
+        let permitted = packet.is_permitted().then_some(()).ok_or(Loss::Ipsec);
+        if let Err(why) = admitted.and(permitted) {
             self.dispatch.lose(why);
             return packet.discard();
         }
@@ -48,6 +50,7 @@ impl Hook for Rx {
 }
 
 impl Receiver for Rx {
+    // UDP has asked the IPsec policies already.
     fn receive(&self, packet: RxPacket, for_host: bool) {
         let source = packet
             .headers()

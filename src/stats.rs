@@ -13,6 +13,8 @@ pub(crate) enum Loss {
     NotUnicast,
     /// Its source port is 0 or our own: an answer could go round for ever.
     SourcePort,
+    /// The host's IPsec policies do not let it in.
+    Ipsec,
     /// The worker's queue holds as much memory as it may.
     QueueFull,
     /// The UDP length does not fit the packet.
@@ -26,9 +28,10 @@ pub(crate) enum Loss {
 }
 
 /// Names under which `stats` reports the losses, in the order of [`Loss`].
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "drop_not_unicast",
     "drop_source_port",
+    "drop_ipsec",
     "drop_queue_full",
     "drop_length",
     "drop_checksum",

@@ -5,10 +5,10 @@
 //! with addresses swapped; anything else has it routed. Neither path waits.
 
 use crate::{
+    pace::Pace,
     rx::be16,
     stats::Loss,
     sys::{
-        cpu::BhDisabled,
         net::{Device, Net},
         rx_packet::{RxPacket, UDP_LEN},
         tx_packet::{Address, Flow, TxPacket, IPV4_LEN},
@@ -25,34 +25,6 @@ const HEADROOM_ROUTED: usize = 192;
 const HOPS: u8 = 64;
 const IPV6_LEN: usize = 40;
 const ETHERNET_LEN: usize = 14;
-
-/// Shares the CPU: after every `budget` packets handled or sent, others run.
-pub(crate) struct Pace<'a> {
-    bh: &'a mut BhDisabled,
-    budget: u32,
-    used: u32,
-}
-
-impl<'a> Pace<'a> {
-    /// With `used` packets of the budget gone already.
-    pub(crate) fn new(bh: &'a mut BhDisabled, budget: u32, used: u32) -> Self {
-        Self { bh, budget, used }
-    }
-
-    /// One more packet. The caller holds no lock.
-    fn step(&mut self) {
-        self.used = self.used.saturating_add(1);
-        if self.used >= self.budget {
-            self.bh.relax();
-            self.used = 0;
-        }
-    }
-
-    /// How much of the budget is gone.
-    pub(crate) fn used(&self) -> u32 {
-        self.used
-    }
-}
 
 /// Addresses of a request.
 enum Addresses {
@@ -93,7 +65,7 @@ impl ReturnPath {
         };
         let device = packet.device();
         let link = packet.link(&device);
-        let direct = link.ethernet && !link.loopback && !link.l3_master;
+        let direct = link.ethernet && !link.loopback && !link.l3_master && !link.ipsec;
         let ethernet = match packet.ethernet(&link) {
             Some(header) if direct => Some(reversed(header)?),
             _ => None,
@@ -165,7 +137,7 @@ pub(crate) fn send(
     request: RxPacket,
     request_id: u16,
     text: &[u8],
-    pace: &mut Pace<'_>,
+    pace: &mut Pace,
 ) -> Result<(), Loss> {
     let mut spare = Some(request);
     for (frame, part) in Datagrams::new(request_id, text) {

@@ -20,6 +20,7 @@
 )]
 
 mod dispatch;
+mod pace;
 mod params;
 mod platform;
 mod rx;

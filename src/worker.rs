@@ -4,11 +4,11 @@
 
 use crate::{
     dispatch::Lane,
+    pace::Pace,
     platform::Kernel,
     rx,
     stats::{KernelHost, Loss, Losses},
     sys::{
-        cpu::BhDisabled,
         kthread::{self, Run},
         net::Net,
         queue::Batch,
@@ -22,11 +22,6 @@ use kernel::{
     sync::{atomic::Relaxed, Arc},
 };
 use kv::{limits, Context, Counters, Kv, Now, Outcome, Reply};
-
-/// Packets handled or sent in a row before others get the CPU. Well below what
-/// a CPU's receive backlog holds (`net.core.netdev_max_backlog`, 1,000), which
-/// is where replies over veth and loopback wait while bottom halves are off.
-const BUDGET: u32 = 64;
 
 /// What all workers and the router share.
 pub(crate) struct Shared {
@@ -91,31 +86,23 @@ impl Run for Worker {
 }
 
 impl Worker {
-    /// Answers all that waits, not preempted for up to [`BUDGET`] packets in a
-    /// row.
+    /// Answers all that waits.
     fn drain(&mut self, shared: &Shared, lane: &Lane) {
-        let mut bh = BhDisabled::new();
-        let mut done = 0u32;
-        loop {
-            let Some(packet) = self.batch.pop() else {
-                self.batch.refill(&lane.queue);
-                match self.batch.pop() {
-                    Some(packet) => done = self.step(shared, packet, &mut bh, done),
-                    None => return,
-                }
-                continue;
-            };
-            done = self.step(shared, packet, &mut bh, done);
+        let mut pace = Pace::new();
+        while let Some(packet) = self.next(lane) {
+            if let Err(why) = self.answer(shared, packet, &mut pace) {
+                shared.losses.count(why);
+            }
+            pace.step();
         }
     }
 
-    /// Answers one packet; returns how much of the budget is used.
-    fn step(&mut self, shared: &Shared, packet: RxPacket, bh: &mut BhDisabled, done: u32) -> u32 {
-        let mut pace = tx::Pace::new(bh, BUDGET, done.saturating_add(1));
-        if let Err(why) = self.answer(shared, packet, &mut pace) {
-            shared.losses.count(why);
-        }
-        pace.used()
+    /// The oldest packet that waits. Bottom halves are off.
+    fn next(&mut self, lane: &Lane) -> Option<RxPacket> {
+        self.batch.pop().or_else(|| {
+            self.batch.refill(&lane.queue);
+            self.batch.pop()
+        })
     }
 
     /// Reads the request in `packet`, executes it, sends the reply.
@@ -123,7 +110,7 @@ impl Worker {
         &mut self,
         shared: &Shared,
         mut packet: RxPacket,
-        pace: &mut tx::Pace<'_>,
+        pace: &mut Pace,
     ) -> Result<(), Loss> {
         check(&mut packet)?;
         let (Some(path), Some(mine)) = (

@@ -71,6 +71,12 @@ impl HookPacket<'_> {
         unsafe { bindings::ub_skb_for_host(self.skb.as_ptr()) }
     }
 
+    /// The host's IPsec policies let the packet in.
+    pub(crate) fn is_permitted(&mut self) -> bool {
+        // SAFETY: Valid by the type invariant, in the receive path, with its route.
+        unsafe { bindings::ub_skb_ipsec_ok(self.skb.as_ptr()) }
+    }
+
     /// Not ours: the stack goes on with it, untouched.
     pub(crate) fn accept(self) -> Verdict {
         Verdict(bindings::NF_ACCEPT)
