@@ -116,23 +116,30 @@ pub fn load(dir: &Path) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for path in paths {
         let text = fs::read_to_string(&path)?;
-        let file: File = toml::from_str(&text).with_context(|| path.display().to_string())?;
-        cases.extend(file.case);
+        cases.extend(parse(&text).with_context(|| path.display().to_string())?);
     }
     ensure!(!cases.is_empty(), "no cases in {}", dir.display());
-    check(&cases)?;
+    check_names(&cases)?;
     Ok(cases)
 }
 
-/// Finds mistakes in the table itself.
-fn check(cases: &[Case]) -> Result<()> {
-    let mut names = HashSet::new();
-    for case in cases {
-        ensure!(names.insert(&case.name), "two cases named '{}'", case.name);
+/// Reads the text of one file of the table.
+pub fn parse(text: &str) -> Result<Vec<Case>> {
+    let file: File = toml::from_str(text)?;
+    for case in &file.case {
         ensure!(!case.steps.is_empty(), "'{}' has no steps", case.name);
         for step in &case.steps {
             check_step(step).with_context(|| format!("case '{}'", case.name))?;
         }
+    }
+    check_names(&file.case)?;
+    Ok(file.case)
+}
+
+fn check_names(cases: &[Case]) -> Result<()> {
+    let mut names = HashSet::new();
+    for case in cases {
+        ensure!(names.insert(&case.name), "two cases named '{}'", case.name);
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 //! A UDP socket connected to the server under test.
 
+use std::fmt;
 use std::io::{Error, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::thread::sleep;
@@ -10,6 +11,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::frame::{self, Assembler, Header};
+
+/// What a test needs and cannot have where it runs, so that it is skipped.
+#[derive(Debug)]
+pub struct Unavailable(pub String);
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unavailable {}
 
 /// One socket, one server.
 #[derive(Debug)]
@@ -36,7 +49,11 @@ impl Client {
             IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        Self::bind(SocketAddr::new(local, server.port()), server)
+        let local = SocketAddr::new(local, server.port());
+        if let Err(e) = UdpSocket::bind(local) {
+            return Err(Unavailable(format!("cannot send from {local}: {e}")).into());
+        }
+        Self::bind(local, server)
     }
 
     fn bind(local: SocketAddr, server: SocketAddr) -> Result<Self> {

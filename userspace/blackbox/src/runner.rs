@@ -16,7 +16,7 @@ use anyhow::Result;
 use regex::Regex;
 
 use crate::case::Case;
-use crate::client::Client;
+use crate::client::{Client, Unavailable};
 use crate::server::Server;
 use exchange::Exchange;
 use play::{Play, Progress};
@@ -162,6 +162,9 @@ impl Runner {
             Ok(Progress::Ended) => Some(Verdict::Passed(std::mem::take(&mut play.differences))),
             Err(e) => {
                 self.exchange.settle();
+                if let Some(Unavailable(what)) = e.downcast_ref() {
+                    return Some(Verdict::Skipped(what.clone()));
+                }
                 Some(Verdict::Failed(format!("{e:#}")))
             }
         }

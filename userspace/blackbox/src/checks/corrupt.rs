@@ -42,6 +42,9 @@ pub(super) fn run(context: &mut Context) -> Result<Report> {
     let mut checked = 0u64;
     let mut version = 0;
     for at in 0..KEYS {
+        if !context.running() {
+            break;
+        }
         let (_, request) = set(context, at, &mut version);
         lanes[0]
             .session
@@ -71,6 +74,9 @@ pub(super) fn run(context: &mut Context) -> Result<Report> {
         session.drain(&mut report, |report, answer| {
             checked += take(asked, report, &answer);
         })?;
+    }
+    if checked == 0 {
+        report.mismatch("not one value was checked".into());
     }
     report.detail = format!("{checked} values checked, {WINDOW} at a time on {SOCKETS} sockets");
     Ok(report)

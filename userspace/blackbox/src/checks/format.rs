@@ -25,6 +25,9 @@ pub(super) fn run(context: &mut Context) -> Result<Report> {
         let len = context.rng.random_range(0..=1300);
         round.data = value::make(&round.key, turn, len);
         for kind in 0..KINDS {
+            if !context.running() {
+                break;
+            }
             round.play(kind, &mut session, &mut report)?;
         }
         turn += 1;

@@ -28,6 +28,9 @@ pub(super) fn run(context: &mut Context) -> Result<Report> {
             long += 1;
         }
         for _ in 0..8 {
+            if !context.running() {
+                break;
+            }
             history.write_and_read(context, &mut session, &mut report)?;
         }
     }
