@@ -116,16 +116,12 @@ unsafe impl<L: RawRwLock, T: Send> Send for RwLock<L, T> {}
 unsafe impl<L: RawRwLock, T: Send + Sync> Sync for RwLock<L, T> {}
 
 impl<L: RawRwLock, T> RwLock<L, T> {
-    /// Puts `value` behind a new lock.
-    ///
-    /// # Errors
-    ///
-    /// [`NoMemory`] when the host cannot make another lock.
-    pub fn new(value: T) -> Result<Self, NoMemory> {
-        Ok(Self {
-            raw: L::new()?,
+    /// Puts `value` behind a lock that is new and known to nobody else.
+    pub fn from_raw(raw: L, value: T) -> Self {
+        Self {
+            raw,
             value: UnsafeCell::new(value),
-        })
+        }
     }
 
     /// Waits until no writer holds the lock.

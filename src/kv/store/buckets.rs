@@ -30,12 +30,7 @@ struct Class {
 /// chunks of its size; each chunk holds an item or is in the class's free list.
 pub(super) struct Buckets {
     classes: [Class; CLASSES_MAX],
-    page_size: usize,
-    /// Offset of the first page.
-    first: usize,
-    /// Offset of the page owners: a word per page, its class.
-    owners: usize,
-    pages: usize,
+    layout: Layout,
     handed: usize,
 }
 
@@ -57,7 +52,18 @@ impl Iterator for Chunks {
     }
 }
 
-impl Buckets {
+/// Where things are in a region.
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
+    page_size: usize,
+    /// Offset of the first page.
+    first: usize,
+    /// Offset of the page owners: a word per page, its class.
+    owners: usize,
+    pages: usize,
+}
+
+impl Layout {
     /// Divides what `from` leaves of a region of `len` bytes: page owners, then
     /// pages. Pages are a 64th of the region, within their limits. `None` when
     /// there is no room for a single page.
@@ -66,34 +72,52 @@ impl Buckets {
         let owners_len = len.checked_div(page_size)?.checked_mul(4)?;
         let first = from.checked_add(owners_len)?.checked_next_multiple_of(64)?;
         let pages = len.checked_sub(first)?.checked_div(page_size)?;
-        if pages == 0 {
-            return None;
-        }
-        let mut classes: [Class; CLASSES_MAX] = array::from_fn(|_| Class::default());
-        let mut size = CHUNK_MIN;
-        for class in &mut classes {
-            // As many chunks as go into a page, and as long as they then can be.
-            let count = page_size.checked_div(size)?.max(1);
-            let chunk = page_size.checked_div(count)?;
-            class.size = chunk.saturating_sub(chunk % UNIT);
-            size = class
-                .size
-                .checked_mul(5)?
-                .div_ceil(4)
-                .checked_next_multiple_of(UNIT)?;
-            if class.size == page_size {
-                break;
-            }
-            size = size.min(page_size);
-        }
-        Some(Self {
-            classes,
+        (pages > 0).then_some(Self {
             page_size,
             first,
             owners: from,
             pages,
-            handed: 0,
         })
+    }
+
+    pub(super) fn page_size(&self) -> usize {
+        self.page_size
+    }
+
+    /// The chunk size of the first class of at least `size` bytes: as many
+    /// chunks as go into a page, and as long as they then can be.
+    fn chunk_size(&self, size: usize) -> usize {
+        let count = self.page_size.checked_div(size).unwrap_or(1).max(1);
+        let chunk = self.page_size.checked_div(count).unwrap_or(size);
+        chunk.saturating_sub(chunk % UNIT)
+    }
+}
+
+impl Buckets {
+    /// All pages free. Class sizes grow by a quarter, up to a whole page.
+    pub(super) fn new(layout: Layout) -> Self {
+        let mut least = CHUNK_MIN;
+        Self {
+            classes: array::from_fn(|_| {
+                if least > layout.page_size {
+                    return Class::default();
+                }
+                let size = layout.chunk_size(least);
+                let next = size.saturating_mul(5).div_ceil(4);
+                // The class behind that of whole pages is one too many.
+                least = if size == layout.page_size {
+                    usize::MAX
+                } else {
+                    next.next_multiple_of(UNIT).min(layout.page_size)
+                };
+                Class {
+                    size,
+                    ..Class::default()
+                }
+            }),
+            layout,
+            handed: 0,
+        }
     }
 
     /// The class with the smallest chunks of at least `size` bytes.
@@ -102,18 +126,14 @@ impl Buckets {
         u8::try_from(index).ok()
     }
 
-    pub(super) fn page_size(&self) -> usize {
-        self.page_size
-    }
-
     /// Bytes in pages that belong to a class.
     pub(super) fn handed_bytes(&self) -> usize {
-        self.handed.saturating_mul(self.page_size)
+        self.handed.saturating_mul(self.layout.page_size)
     }
 
     /// Pages that belong to no class yet.
     pub(super) fn free_pages(&self) -> usize {
-        self.pages.saturating_sub(self.handed)
+        self.layout.pages.saturating_sub(self.handed)
     }
 
     /// A free chunk of `class`, out of a new page if need be.
@@ -121,7 +141,7 @@ impl Buckets {
         if let Some(item) = self.pop(arena, class) {
             return Some(item);
         }
-        if self.handed < self.pages {
+        if self.handed < self.layout.pages {
             let page = self.handed;
             self.handed = self.handed.saturating_add(1);
             self.give(arena, page, class);
@@ -152,8 +172,8 @@ impl Buckets {
 
     /// The page that holds `item`.
     pub(super) fn page_of(&self, item: Item) -> Option<usize> {
-        let from_first = item.offset().checked_sub(self.first)?;
-        from_first.checked_div(self.page_size)
+        let from_first = item.offset().checked_sub(self.layout.first)?;
+        from_first.checked_div(self.layout.page_size)
     }
 
     /// The chunks of a page that belongs to a class.
@@ -164,7 +184,7 @@ impl Buckets {
         Chunks {
             at: self.page_at(page),
             size,
-            left: self.page_size.checked_div(size).unwrap_or(0),
+            left: self.layout.page_size.checked_div(size).unwrap_or(0),
         }
     }
 
@@ -208,12 +228,13 @@ impl Buckets {
     }
 
     fn owner_at(&self, page: usize) -> usize {
-        self.owners.saturating_add(page.saturating_mul(4))
+        self.layout.owners.saturating_add(page.saturating_mul(4))
     }
 
     fn page_at(&self, page: usize) -> usize {
-        self.first
-            .saturating_add(page.saturating_mul(self.page_size))
+        self.layout
+            .first
+            .saturating_add(page.saturating_mul(self.layout.page_size))
     }
 }
 

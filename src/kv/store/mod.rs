@@ -27,7 +27,7 @@ use crate::limits::{
     CLASSES_MAX, ITEM_FLAGS, ITEM_MAX, ITEM_OVERHEAD, MEMORY_MAX, MEMORY_MIN, RELATIVE_MAX,
     TAIL_TRIES,
 };
-use crate::platform::{Memory, NoMemory, RwLock, SpinLock};
+use crate::platform::{Memory, NoMemory, RawRwLock, RwLock, SpinLock};
 use crate::{Context, Now, Platform};
 
 /// What a store is made with, besides memory.
@@ -126,18 +126,20 @@ impl<P: Platform> Kv<P> {
         if memory.len() > MEMORY_MAX {
             return Err(Error::RegionTooLarge);
         }
-        let orders = array::from_fn(|_| SpinLock::new(List::default()).ok());
-        if orders.iter().any(Option::is_none) {
+        let layout = table::lay_out(memory.len()).ok_or(Error::RegionTooSmall)?;
+        // Nothing large is moved after it was made: kernel stacks are small.
+        let raw = P::RwLock::new()?;
+        let kv = Self {
+            table: RwLock::from_raw(raw, Table::new(memory, layout)),
+            orders: array::from_fn(|_| SpinLock::new(List::default()).ok()),
+            hash_key: config.hash_key,
+            chunk_max: layout.page_size(),
+            flush_at: AtomicU32::new(0),
+        };
+        if kv.orders.iter().any(Option::is_none) {
             return Err(Error::NoMemory);
         }
-        let table = Table::new(memory).ok_or(Error::RegionTooSmall)?;
-        Ok(Self {
-            chunk_max: table.buckets.page_size(),
-            table: RwLock::new(table)?,
-            orders,
-            hash_key: config.hash_key,
-            flush_at: AtomicU32::new(0),
-        })
+        Ok(kv)
     }
 
     /// What is in the store now.

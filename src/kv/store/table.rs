@@ -3,7 +3,7 @@
 //! to the table's lock: finding to its read side, changing to its write side.
 
 use super::arena::Arena;
-use super::buckets::{prev_power_of_two, Buckets};
+use super::buckets::{prev_power_of_two, Buckets, Layout};
 use super::item::Item;
 use crate::platform::Memory;
 use crate::Now;
@@ -33,22 +33,30 @@ pub(super) struct Table<M> {
     pub(super) bytes: u64,
 }
 
+/// How many heads a region of `len` bytes gets: one for every 128 bytes.
+fn heads(len: usize) -> usize {
+    prev_power_of_two(len / 128)
+}
+
+/// Lays a region of `len` bytes out: heads, then what [`Layout::new`] makes of
+/// the rest. `None` when it is too small.
+pub(super) fn lay_out(len: usize) -> Option<Layout> {
+    Layout::new(heads(len).checked_mul(4)?, len)
+}
+
 impl<M: Memory> Table<M> {
-    /// Lays a zeroed region out: heads, one for every 128 bytes of it, then
-    /// what [`Buckets`] makes of the rest. `None` when it is too small.
-    pub(super) fn new(memory: M) -> Option<Self> {
+    /// An empty table in a zeroed region.
+    pub(super) fn new(memory: M, layout: Layout) -> Self {
         let arena = Arena::new(memory);
-        let heads = prev_power_of_two(arena.len() / 128);
-        let buckets = Buckets::new(heads.checked_mul(4)?, arena.len())?;
-        Some(Self {
+        Self {
+            heads: heads(arena.len()),
             arena,
-            buckets,
-            heads,
+            buckets: Buckets::new(layout),
             cas: 0,
             flush_cas: 0,
             items: 0,
             bytes: 0,
-        })
+        }
     }
 
     pub(super) fn heads(&self) -> usize {
