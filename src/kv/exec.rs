@@ -71,13 +71,17 @@ fn get<P: Platform>(
             Lookup::Hit(put) => {
                 cx.mine.get_hits.inc();
                 put?;
-                continue;
             }
-            Lookup::Expired => cx.mine.get_expired.inc(),
-            Lookup::Flushed => cx.mine.get_flushed.inc(),
-            Lookup::Miss => {}
+            Lookup::Miss => cx.mine.get_misses.inc(),
+            Lookup::Expired => {
+                cx.mine.get_misses.inc();
+                cx.mine.get_expired.inc();
+            }
+            Lookup::Flushed => {
+                cx.mine.get_misses.inc();
+                cx.mine.get_flushed.inc();
+            }
         }
-        cx.mine.get_misses.inc();
     }
     reply.put(b"END\r\n")
 }

@@ -18,6 +18,8 @@
 //!   memcached stops there and sends a datagram without text.
 //! - A data block cut short by the end of the datagram is a bad data chunk;
 //!   memcached waits for the rest, and takes another client's request for it.
+//! - The storage commands that are not served yet (`add`, `cas`, ...) answer
+//!   `ERROR`, and their data blocks are passed over like that of a bad `set`.
 //! - A last line without its newline is ignored (as by memcached), and does
 //!   not wait for its rest (as it does in memcached).
 
