@@ -49,7 +49,7 @@ fn memory(given: u32) -> Result<usize> {
         pr_err!("memory={given} is out of range: give {min} to {max} (MiB)\n");
         return Err(EINVAL);
     }
-    let available = memory::available() / MIB as u64;
+    let available = memory::available() >> 20;
     if mib as u64 > available {
         pr_err!("memory={given} is more than this host can give now: {available} MiB\n");
         return Err(ENOMEM);
@@ -62,7 +62,11 @@ fn memory(given: u32) -> Result<usize> {
 /// a host's interrupts usually go.
 fn cpus(workers: u32, list_given: bool) -> Result<KVec<u32>> {
     let online = params::online()?;
-    let mut cpus = if list_given { listed(&online)? } else { all_but_first(online) };
+    let mut cpus = if list_given {
+        listed(&online)?
+    } else {
+        all_but_first(online)
+    };
     if workers == 0 && cpus.len() > limits::WORKERS_MAX {
         cpus.truncate(limits::WORKERS_MAX);
     }

@@ -89,7 +89,7 @@ impl Host for KernelHost<'_> {
         ] {
             emit(name, 0);
         }
-        self.losses.each(|name, count| emit(name, count));
+        self.losses.each(emit);
     }
 
     fn cpu_time(&self) -> Option<CpuTime> {

@@ -28,8 +28,14 @@ const ETHERNET_LEN: usize = 14;
 
 /// Addresses of a request.
 enum Addresses {
-    V4 { source: [u8; 4], destination: [u8; 4] },
-    V6 { source: [u8; 16], destination: [u8; 16] },
+    V4 {
+        source: [u8; 4],
+        destination: [u8; 4],
+    },
+    V6 {
+        source: [u8; 16],
+        destination: [u8; 16],
+    },
 }
 
 /// How to get back to where a request came from.
@@ -99,12 +105,14 @@ impl ReturnPath {
     /// The reply's addresses: the request's, swapped.
     fn reply_addresses(&self) -> (Address<'_>, Address<'_>) {
         match &self.addresses {
-            Addresses::V4 { source, destination } => {
-                (Address::V4(destination), Address::V4(source))
-            }
-            Addresses::V6 { source, destination } => {
-                (Address::V6(destination), Address::V6(source))
-            }
+            Addresses::V4 {
+                source,
+                destination,
+            } => (Address::V4(destination), Address::V4(source)),
+            Addresses::V6 {
+                source,
+                destination,
+            } => (Address::V6(destination), Address::V6(source)),
         }
     }
 
@@ -112,9 +120,10 @@ impl ReturnPath {
     /// (RFC 4291, section 2.5.6) mean nothing without it.
     fn oif(&self) -> i32 {
         match &self.addresses {
-            Addresses::V6 { source, .. } if matches!(source, [0xfe, 0x80..=0xbf, ..]) => {
-                i32::try_from(self.ifindex).unwrap_or(0)
-            }
+            Addresses::V6 {
+                source: [0xfe, 0x80..=0xbf, ..],
+                ..
+            } => i32::try_from(self.ifindex).unwrap_or(0),
             _ => 0,
         }
     }
@@ -183,13 +192,21 @@ fn fill(packet: &mut TxPacket, path: &ReturnPath, frame: &[u8], text: &[u8]) -> 
     let (source, destination) = path.reply_addresses();
     packet.seal_udp(source, destination);
     match &path.addresses {
-        Addresses::V4 { source, destination } => {
-            let fragmentable = path.direct(frame.len().saturating_add(text.len())).is_none();
+        Addresses::V4 {
+            source,
+            destination,
+        } => {
+            let fragmentable = path
+                .direct(frame.len().saturating_add(text.len()))
+                .is_none();
             let header = ipv4_header(destination, source, packet.len(), fragmentable)?;
             packet.push(&header)?;
             packet.seal_ip(Family::V4);
         }
-        Addresses::V6 { source, destination } => {
+        Addresses::V6 {
+            source,
+            destination,
+        } => {
             packet.push(&ipv6_header(destination, source, packet.len())?)?;
             packet.seal_ip(Family::V6);
         }
@@ -223,11 +240,26 @@ fn ipv4_header(
     let [s0, s1, s2, s3] = *source;
     let [d0, d1, d2, d3] = *destination;
     Some([
-        0x45, 0, length_high, length_low, // version and words, service, length
-        0, 0, dont_fragment, 0, // identification, flags and offset
-        HOPS, 17, 0, 0, // hops, UDP, checksum
-        s0, s1, s2, s3, //
-        d0, d1, d2, d3,
+        0x45,
+        0,
+        length_high,
+        length_low, // version and words, service, length
+        0,
+        0,
+        dont_fragment,
+        0, // identification, flags and offset
+        HOPS,
+        17,
+        0,
+        0, // hops, UDP, checksum
+        s0,
+        s1,
+        s2,
+        s3, //
+        d0,
+        d1,
+        d2,
+        d3,
     ])
 }
 

@@ -47,6 +47,9 @@ module! {
     license: "GPL v2",
 }
 
+/// Not among the errors that the `kernel` crate names.
+const EADDRINUSE: i32 = -(kernel::bindings::EADDRINUSE as i32);
+
 /// The loaded module. Fields are dropped in order, and so is the data path:
 /// no packet is claimed any more, the port is given back, the workers answer
 /// what still waits and end; the last of them takes the store along.
@@ -73,10 +76,14 @@ impl kernel::Module for Unbuckle {
         };
         let rx = Arc::new(rx, GFP_KERNEL)?;
         let port = Reservation::new(&net, settings.port, rx.clone()).inspect_err(|&err| {
-            if err.to_errno() == -(kernel::bindings::EADDRINUSE as i32) {
+            if err.to_errno() == EADDRINUSE {
                 pr_err!("port={} is taken by another UDP socket\n", settings.port);
             } else {
-                pr_err!("port={} cannot be bound: error {}\n", settings.port, err.to_errno());
+                pr_err!(
+                    "port={} cannot be bound: error {}\n",
+                    settings.port,
+                    err.to_errno()
+                );
             }
         })?;
         let hooks = Hooks::register(net, rx)?;

@@ -113,10 +113,8 @@ impl Worker {
         pace: &mut Pace,
     ) -> Result<(), Loss> {
         check(&mut packet)?;
-        let (Some(path), Some(mine)) = (
-            ReturnPath::of(&packet),
-            shared.counters.get(self.index),
-        ) else {
+        let (Some(path), Some(mine)) = (ReturnPath::of(&packet), shared.counters.get(self.index))
+        else {
             return Err(Loss::Length);
         };
         let context = Context {

@@ -58,7 +58,7 @@ check 'IPv6 multicast: no answer' grew drop_not_unicast 1 multicast6
 # behind HOOK-PRIORITY RULE…: with that rule nothing is answered, nor does
 # anything reach the module; without it, both.
 behind() {
-	local priority=$1 family address
+	local priority=$1 address
 	shift
 	nft add table inet wall
 	nft add chain inet wall input "{ type filter hook input priority $priority; }"

@@ -26,6 +26,10 @@ pub(crate) mod tx_packet;
     unreachable_pub,
     unsafe_op_in_unsafe_fn,
     clippy::all,
+    clippy::arithmetic_side_effects,
+    clippy::cast_lossless,
+    clippy::indexing_slicing,
+    clippy::ptr_as_ptr,
     clippy::undocumented_unsafe_blocks
 )]
 pub(crate) mod bindings {

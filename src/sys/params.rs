@@ -68,6 +68,9 @@ fn collect(fill: impl Fn(*mut c_uint, c_uint) -> c_int) -> Result<KVec<u32>> {
     Ok(cpus)
 }
 
+/// Bytes of the list in sysfs, without the 0 that ends it.
+const LIST_LEN: usize = bindings::UB_CPUS_LEN as usize - 1;
+
 /// Shows in sysfs what was chosen where the command line left it open. A list
 /// of CPUs too long for the buffer is shown cut.
 pub(crate) fn publish(workers: u32, cpus: &[u32]) {
@@ -77,7 +80,7 @@ pub(crate) fn publish(workers: u32, cpus: &[u32]) {
     let list = unsafe {
         bindings::ub_param_workers = workers;
         let list = addr_of_mut!(bindings::ub_param_cpus).cast::<u8>();
-        core::slice::from_raw_parts_mut(list, bindings::UB_CPUS_LEN as usize - 1)
+        core::slice::from_raw_parts_mut(list, LIST_LEN)
     };
     list.fill(0);
     let mut out = Formatter::new(list);

@@ -133,12 +133,14 @@ impl TxPacket {
     pub(crate) fn send_routed(self, net: &Net, flow: &Flow<'_>) -> Result {
         let skb = self.skb.as_ptr();
         let (net, sport, dport) = (net.as_ptr(), flow.source_port, flow.destination_port);
-        // SAFETY: Packet and namespace are valid, and the addresses are as long as their family's.
         let err = match (flow.source, flow.destination) {
+            // SAFETY: Packet and namespace are valid, and the addresses are as long as they should
+            // be.
             (Address::V4(s), Address::V4(d)) => unsafe {
                 bindings::ub_ip_ident(net, skb);
                 bindings::ub_route4(net, skb, s.as_ptr(), d.as_ptr(), sport, dport, flow.oif)
             },
+            // SAFETY: As above.
             (Address::V6(s), Address::V6(d)) => unsafe {
                 bindings::ub_route6(net, skb, s.as_ptr(), d.as_ptr(), sport, dport, flow.oif)
             },

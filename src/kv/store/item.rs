@@ -16,7 +16,6 @@
 //! change while readers are about (under the class's lock); all else is written
 //! under the table's write lock.
 
-use core::mem;
 use core::num::NonZeroU32;
 
 use super::arena::Arena;
@@ -203,17 +202,17 @@ impl<M: Memory> Arena<M> {
         let len = new.block.len().saturating_sub(2);
         let head_len = head_len(new.key.len(), new.flags, len);
         let text_len = head_len.saturating_add(new.block.len());
-        let Some(mut text) = self.bytes_mut(item.field(HEADER), text_len) else {
+        let Some(text) = self.bytes_mut(item.field(HEADER), text_len) else {
             return;
         };
-        put(&mut text, VALUE);
-        put(&mut text, new.key);
-        put(&mut text, b" ");
-        put(&mut text, Decimal::new(u64::from(new.flags)).as_bytes());
-        put(&mut text, b" ");
-        put(&mut text, Decimal::new(len as u64).as_bytes());
-        put(&mut text, b"\r\n");
-        put(&mut text, new.block);
+        let text = put(text, VALUE);
+        let text = put(text, new.key);
+        let text = put(text, b" ");
+        let text = put(text, Decimal::new(u64::from(new.flags)).as_bytes());
+        let text = put(text, b" ");
+        let text = put(text, Decimal::new(len as u64).as_bytes());
+        let text = put(text, b"\r\n");
+        put(text, new.block);
         // Neither length can be cut: the class was chosen by both.
         let shape = Shape {
             head_len: u16::try_from(head_len).unwrap_or(u16::MAX),
@@ -246,10 +245,13 @@ impl<M: Memory> Arena<M> {
     }
 }
 
-/// Writes `bytes` at the front of `text` and moves past them.
-fn put(text: &mut &mut [u8], bytes: &[u8]) {
-    if let Some((front, rest)) = mem::take(text).split_at_mut_checked(bytes.len()) {
-        front.copy_from_slice(bytes);
-        *text = rest;
+/// Writes `bytes` at the front of `text`, and returns what is behind them.
+fn put<'t>(text: &'t mut [u8], bytes: &[u8]) -> &'t mut [u8] {
+    match text.split_at_mut_checked(bytes.len()) {
+        Some((front, rest)) => {
+            front.copy_from_slice(bytes);
+            rest
+        }
+        None => &mut [],
     }
 }
