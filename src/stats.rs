@@ -86,6 +86,9 @@ impl Host for KernelHost<'_> {
             "total_connections",
             "rejected_connections",
             "connection_structures",
+            "conn_yields",
+            "listen_disabled_num",
+            "accepting_conns",
         ] {
             emit(name, 0);
         }

@@ -59,6 +59,9 @@ printf '%s\n' key '16 64 1' value '32 1024 1' cmd '0 0.1' '1 0.9' >/run/load
 check 'two turns to warm up' cycles 2
 before=$(kernel_memory)
 
+# What the link itself drops when the machine is slow is not what is looked for.
+echo 20000 >/proc/sys/net/core/netdev_max_backlog
+
 # A load that goes on while nobody answers: what is sent is not waited for.
 unbuckle-twin --port 11212 --memory 16 >/dev/null &
 other=$!
@@ -68,7 +71,7 @@ local_load=$!
 load=$!
 client ping -q -i 0.05 -w 40 10.9.0.1 >/run/ping &
 ping=$!
-client blackbox checks --addr 10.9.0.1:11212 --duration 30 >/run/checks 2>&1 &
+client blackbox checks --addr 10.9.0.1:11212 --duration 30 --timeout-ms 5000 >/run/checks 2>&1 &
 checks=$!
 
 check "$times times" cycles "$times"

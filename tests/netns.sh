@@ -53,6 +53,12 @@ check 'our own port as the source: no answer' grew drop_source_port 1 own_port
 check 'IPv4 multicast: no answer' grew drop_not_unicast 1 multicast
 check 'IPv6 multicast: no answer' grew drop_not_unicast 1 multicast6
 
+# --- the whole table, over the link ---------------------------------------------
+
+table() { client blackbox cases --target module --cases tests/cases --timeout-ms 3000 --addr "$1"; }
+check 'every case of the table, IPv4' table $SERVER4
+check 'every case of the table, IPv6' table "$SERVER6"
+
 # --- the host's firewall ----------------------------------------------------------
 
 # behind HOOK-PRIORITY RULE…: with that rule nothing is answered, nor does
@@ -107,7 +113,7 @@ under_load() {
 	return 1
 }
 check 'there is load' under_load
-check 'a UDP server on another port loses nothing' client blackbox checks --addr 10.9.0.1:11212 --duration 5
+check 'a UDP server on another port loses nothing' client blackbox checks --addr 10.9.0.1:11212 --duration 5 --timeout-ms 5000
 check 'TCP on our own port' tcp_unharmed
 check 'ICMP' sh -c "ip netns exec c ping -q -c 100 -i 0.02 10.9.0.1 | grep -w '0% packet loss'"
 check 'ICMPv6' sh -c "ip netns exec c ping -6 -q -c 100 -i 0.02 fd00:9::1 | grep -w '0% packet loss'"
