@@ -104,9 +104,7 @@ impl kernel::Module for Unbuckle {
 
 /// The store, and what workers and router share.
 fn share(settings: &Settings, net: Net) -> Result<Arc<Shared>> {
-    let config = Config {
-        hash_key: time::random_key(),
-    };
+    let config = Config::new(time::random_key());
     let region = Region::new(settings.memory).inspect_err(|_| {
         pr_err!("memory={}: there is not so much\n", settings.memory >> 20);
     })?;

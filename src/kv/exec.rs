@@ -3,7 +3,7 @@
 
 use crate::reply::{Full, Reply};
 use crate::request::{Request, Set, Words};
-use crate::store::{Lookup, Refusal, Value};
+use crate::store::{Change, Done, Entry, Look, Lookup, Value};
 use crate::{stats, Context, Kv, Platform, VERSION};
 
 /// Executes one command and appends its answer.
@@ -67,7 +67,7 @@ fn get<P: Platform>(
 ) -> Result<(), Full> {
     for key in keys {
         cx.mine.cmd_get.inc();
-        match kv.get(key, cx, |value| put_value(value, cas, reply)) {
+        match kv.get(key, Look::Use, cx, |value| put_value(value, cas, reply)) {
             Lookup::Hit(put) => {
                 cx.mine.get_hits.inc();
                 put?;
@@ -88,6 +88,7 @@ fn get<P: Platform>(
 
 /// Called with the table locked: copies, and nothing else.
 fn put_value(value: &Value<'_>, cas: bool, reply: &mut Reply<'_>) -> Result<(), Full> {
+    reply.put(b"VALUE ")?;
     if !cas {
         return reply.put(value.text);
     }
@@ -103,19 +104,26 @@ fn set<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, set: &Set<'_>) -> &'static [u8
     if !kv.fits(set.key.len(), set.flags, set.len) {
         cx.mine.store_too_large.inc();
         // What is there is not what the client wanted to be there.
-        kv.delete(set.key, cx.now);
+        kv.update(set.key, cx, |_| Change::Remove);
         return b"SERVER_ERROR object too large for cache\r\n";
     }
     cx.mine.cmd_set.inc();
     let Some(block) = set.block else {
         return b"CLIENT_ERROR bad data chunk\r\n";
     };
-    match kv.set(set.key, set.flags, set.exptime, block, cx) {
-        Ok(()) => {
+    let data = block.strip_suffix(b"\r\n").unwrap_or(block);
+    let change = |_: Option<&Value<'_>>| {
+        Change::Store(Entry {
+            or_remove: true,
+            ..Entry::new(set.flags, set.exptime, data)
+        })
+    };
+    match kv.update(set.key, cx, change).done {
+        Done::Stored { .. } => {
             cx.mine.total_items.inc();
             b"STORED\r\n"
         }
-        Err(Refusal) => {
+        _ => {
             cx.mine.store_no_memory.inc();
             b"SERVER_ERROR out of memory storing object\r\n"
         }
@@ -123,7 +131,7 @@ fn set<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, set: &Set<'_>) -> &'static [u8
 }
 
 fn delete<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, key: &[u8]) -> &'static [u8] {
-    if kv.delete(key, cx.now) {
+    if kv.update(key, cx, |_| Change::Remove).done == Done::Removed {
         cx.mine.delete_hits.inc();
         b"DELETED\r\n"
     } else {

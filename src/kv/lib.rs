@@ -39,7 +39,7 @@ mod reply;
 mod request;
 mod serve;
 mod stats;
-mod store;
+pub mod store;
 
 pub use counters::{Counter, Counters};
 pub use frame::{Datagrams, Drop};

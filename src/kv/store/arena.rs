@@ -10,10 +10,9 @@ use crate::platform::Memory;
 ///
 /// # Invariants
 ///
-/// Words (links and headers) are only ever reached as atomics through
-/// `&Arena`, so that holders of the table's read lock may change them at the
-/// same time. Bytes (items' text) are only ever written through `&mut Arena`,
-/// that is under the table's write lock.
+/// Words (links and headers) are only ever reached as atomics, so that several
+/// may change them at the same time. Bytes (items' text) are written only by
+/// who has a chunk to themselves, before anybody else can find it.
 pub(super) struct Arena<M> {
     memory: M,
 }
@@ -43,24 +42,40 @@ impl<M: Memory> Arena<M> {
         }
     }
 
+    /// Changes the word at `at`: those bits of it that `mask` says, to `bits`.
+    /// One step, whatever others do to its other bits. Relaxed, as
+    /// [`Arena::load`].
+    pub(super) fn change_bits(&self, at: usize, mask: u32, bits: u32) {
+        if let Some(word) = self.word(at) {
+            let _ = word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| {
+                Some(old & !mask | bits & mask)
+            });
+        }
+    }
+
     /// The bytes at `at`.
     ///
     /// # Safety
     ///
-    /// While the slice lives, no word in it is stored to.
+    /// While the slice lives, no word in it is stored to, and no byte written.
     pub(super) unsafe fn bytes(&self, at: usize, len: usize) -> Option<&[u8]> {
         self.check(at, len)?;
         // SAFETY: inside the region, which `memory` keeps alive and to itself;
-        // initialised, since it was zeroed at first. Bytes are written through
-        // `&mut self` alone, words not by the caller's promise.
+        // initialised, since it was zeroed at first. Nothing in it changes, by
+        // the caller's promise.
         Some(unsafe { slice::from_raw_parts(self.memory.base().as_ptr().wrapping_add(at), len) })
     }
 
     /// The bytes at `at`, to be written.
-    pub(super) fn bytes_mut(&mut self, at: usize, len: usize) -> Option<&mut [u8]> {
+    ///
+    /// # Safety
+    ///
+    /// While the slice lives, nobody else reaches anything in it.
+    #[allow(clippy::mut_from_ref)] // The caller's promise, not the borrow, excludes others.
+    pub(super) unsafe fn bytes_mut(&self, at: usize, len: usize) -> Option<&mut [u8]> {
         self.check(at, len)?;
         // SAFETY: inside the region, which `memory` keeps alive and to itself;
-        // `&mut self` excludes every other borrow of words and of bytes.
+        // to the caller alone, by the caller's promise.
         Some(unsafe {
             slice::from_raw_parts_mut(self.memory.base().as_ptr().wrapping_add(at), len)
         })

@@ -10,6 +10,7 @@ use core::array;
 use super::arena::Arena;
 use super::item::{Item, UNIT};
 use super::list::List;
+use super::value::ClassUsage;
 use crate::limits::{CHUNK_MIN, CLASSES_MAX, PAGE_MAX, PAGE_MIN};
 use crate::platform::Memory;
 
@@ -151,8 +152,8 @@ impl Buckets {
 
     /// Gives a chunk back to its class.
     pub(super) fn put<M: Memory>(&mut self, arena: &Arena<M>, item: Item) {
-        let class = arena.class(item);
-        arena.set_free(item, class);
+        let class = self.class_of(arena, item);
+        arena.set_free(item);
         if let Some(slot) = self.classes.get_mut(usize::from(class)) {
             slot.free.push(arena, item);
         }
@@ -174,6 +175,25 @@ impl Buckets {
     pub(super) fn page_of(&self, item: Item) -> Option<usize> {
         let from_first = item.offset().checked_sub(self.layout.first)?;
         from_first.checked_div(self.layout.page_size)
+    }
+
+    /// The class of the page that holds `item`.
+    pub(super) fn class_of<M: Memory>(&self, arena: &Arena<M>, item: Item) -> u8 {
+        let page = self.page_of(item);
+        page.map_or(u8::MAX, |page| self.owner(arena, page))
+    }
+
+    /// What there is of a class; `None` behind the last.
+    pub(super) fn usage(&self, class: u8) -> Option<ClassUsage> {
+        let slot = self.class(class).filter(|slot| slot.size > 0)?;
+        let chunks_per_page = self.layout.page_size.checked_div(slot.size).unwrap_or(0);
+        Some(ClassUsage {
+            chunk_size: slot.size as u64,
+            chunks_per_page: chunks_per_page as u64,
+            pages: slot.pages as u64,
+            free_chunks: slot.free.len(),
+            ..ClassUsage::default()
+        })
     }
 
     /// The chunks of a page that belongs to a class.
@@ -209,7 +229,7 @@ impl Buckets {
         if let Some(slot) = self.classes.get_mut(usize::from(class)) {
             slot.pages = slot.pages.saturating_add(1);
             for chunk in chunks {
-                arena.set_free(chunk, class);
+                arena.set_free(chunk);
                 slot.free.push(arena, chunk);
             }
         }

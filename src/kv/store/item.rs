@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 //! What an item looks like in its chunk.
 //!
-//! A header of 32 bytes, then the text as a `get` will send it:
+//! A header of 33 bytes, then the text as a `get` will send it behind `VALUE `:
 //!
 //! ```text
-//!  0  next in the hash chain      4  younger in the class's list
-//!  8  older in the class's list  12  expires at (Now), 0 never
-//! 16  cas, low and high word     24  length of the data, CRLF included
-//! 28  length of the text's head (16 bits), of the key (8), class (8)
-//! 32  VALUE <key> <flags> <bytes>\r\n   the head
-//!     <data>\r\n                        the data
+//!  0  next in the hash chain      4  younger in its list of chunks
+//!  8  older in the list          12  expires at (Now), 0 never
+//! 16  cas, low and high word     24  last used at (Now)
+//! 28  shape: see below           32  length of the key, a byte
+//! 33  <key> <flags> <bytes>\r\n   the head
+//!     <data>\r\n                  the data
 //! ```
 //!
-//! A key length of 0 says that the chunk is free. Only the two list links may
-//! change while readers are about (under the class's lock); all else is written
-//! under the table's write lock.
+//! The size class is that of the chunk's page. Links of the list belong to the
+//! class's lock. When it was used and the marks of the shape may change while
+//! readers are about; all else is written under the table's write lock.
 
+use core::mem;
 use core::num::NonZeroU32;
 
 use super::arena::Arena;
@@ -23,7 +24,7 @@ use crate::decimal::{width, Decimal};
 use crate::platform::Memory;
 
 /// Bytes in front of an item's text.
-pub(super) const HEADER: usize = 32;
+pub(super) const HEADER: usize = 33;
 
 /// Items and chunks start at multiples of this many bytes.
 pub(super) const UNIT: usize = 8;
@@ -34,10 +35,34 @@ const OLDER: usize = 8;
 const EXPIRE: usize = 12;
 const CAS_LOW: usize = 16;
 const CAS_HIGH: usize = 20;
-const DATA_LEN: usize = 24;
+const USED: usize = 24;
 const SHAPE: usize = 28;
+const KEY_LEN: usize = 32;
 
-const VALUE: &[u8] = b"VALUE ";
+/// The shape: 20 bits for the length of the data without CRLF, 4 for the
+/// number of digits of the flags, the rest marks.
+const DATA_LEN_BITS: u32 = 20;
+const DATA_LEN: u32 = (1 << DATA_LEN_BITS) - 1;
+const FLAGS_WIDTH: u32 = 15 << DATA_LEN_BITS;
+
+/// A property of an item, a bit of its shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark(u32);
+
+impl Mark {
+    /// Asked for at least once.
+    pub(super) const FETCHED: Self = Self(1 << 24);
+    /// Somebody was told to make it anew.
+    pub(super) const WON: Self = Self(1 << 25);
+    /// To be made anew.
+    pub(super) const STALE: Self = Self(1 << 26);
+    /// Its key is shown in base64.
+    pub(super) const BINARY: Self = Self(1 << 27);
+    /// Holds an item; else it is free.
+    const TAKEN: Self = Self(1 << 28);
+}
+
+const _: () = assert!(crate::limits::ITEM_MAX <= 1 << DATA_LEN_BITS);
 
 /// A reference to a chunk: its offset in units of [`UNIT`] bytes. The table of
 /// heads lies at offset 0, so that no chunk does.
@@ -77,18 +102,22 @@ pub(super) struct NewItem<'a> {
     pub(super) key: &'a [u8],
     pub(super) flags: u32,
     pub(super) expire: u32,
+    pub(super) used: u32,
     pub(super) cas: u64,
-    /// Data, CRLF included.
-    pub(super) block: &'a [u8],
+    /// Length of the data, without CRLF.
+    pub(super) len: usize,
+    /// What is in it, one behind the other.
+    pub(super) data: [&'a [u8]; 2],
+    pub(super) fetched: bool,
+    pub(super) stale: bool,
+    pub(super) key_is_binary: bool,
 }
 
-/// Length of `VALUE <key> <flags> <bytes>\r\n`; `len` is without CRLF.
-fn head_len(key_len: usize, flags: u32, len: usize) -> usize {
+/// Length of `<key> <flags> <bytes>\r\n`.
+fn head_len(key_len: usize, flags_width: usize, len: usize) -> usize {
     let spaces_and_crlf = 4usize;
-    VALUE
-        .len()
-        .saturating_add(key_len)
-        .saturating_add(width(u64::from(flags)))
+    key_len
+        .saturating_add(flags_width)
         .saturating_add(width(len as u64))
         .saturating_add(spaces_and_crlf)
 }
@@ -96,32 +125,9 @@ fn head_len(key_len: usize, flags: u32, len: usize) -> usize {
 /// Bytes of chunk that an item takes; `len` is without CRLF.
 pub(super) fn size(key_len: usize, flags: u32, len: usize) -> usize {
     HEADER
-        .saturating_add(head_len(key_len, flags, len))
+        .saturating_add(head_len(key_len, width(u64::from(flags)), len))
         .saturating_add(len)
         .saturating_add(2)
-}
-
-/// Head, key and class, packed in one word.
-struct Shape {
-    head_len: u16,
-    key_len: u8,
-    class: u8,
-}
-
-impl Shape {
-    fn from_word(word: u32) -> Self {
-        let [head_low, head_high, key_len, class] = word.to_le_bytes();
-        Self {
-            head_len: u16::from_le_bytes([head_low, head_high]),
-            key_len,
-            class,
-        }
-    }
-
-    fn to_word(&self) -> u32 {
-        let [head_low, head_high] = self.head_len.to_le_bytes();
-        u32::from_le_bytes([head_low, head_high, self.key_len, self.class])
-    }
 }
 
 impl<M: Memory> Arena<M> {
@@ -159,99 +165,142 @@ impl<M: Memory> Arena<M> {
         high.wrapping_shl(32) | low
     }
 
-    pub(super) fn class(&self, item: Item) -> u8 {
-        self.shape(item).class
+    pub(super) fn set_cas(&self, item: Item, cas: u64) {
+        // The low half, cut on purpose.
+        self.store(item.field(CAS_LOW), cas as u32);
+        self.store(item.field(CAS_HIGH), cas.wrapping_shr(32) as u32);
+    }
+
+    pub(super) fn set_expire(&self, item: Item, expire: u32) {
+        self.store(item.field(EXPIRE), expire);
+    }
+
+    pub(super) fn used_at(&self, item: Item) -> u32 {
+        self.load(item.field(USED))
+    }
+
+    /// Notes a use. Writes only what changes: a popular item's header would
+    /// else travel from cache to cache with every `get`.
+    pub(super) fn set_used(&self, item: Item, now: u32) {
+        if self.used_at(item) < now {
+            self.store(item.field(USED), now);
+        }
+        self.set_mark(item, Mark::FETCHED, true);
+    }
+
+    pub(super) fn has(&self, item: Item, mark: Mark) -> bool {
+        self.load(item.field(SHAPE)) & mark.0 != 0
+    }
+
+    pub(super) fn set_mark(&self, item: Item, mark: Mark, on: bool) {
+        if self.has(item, mark) != on {
+            self.change_bits(item.field(SHAPE), mark.0, if on { mark.0 } else { 0 });
+        }
     }
 
     pub(super) fn is_free(&self, item: Item) -> bool {
-        self.shape(item).key_len == 0
+        !self.has(item, Mark::TAKEN)
     }
 
-    /// Makes a chunk a free one of `class`.
-    pub(super) fn set_free(&self, item: Item, class: u8) {
-        let shape = Shape {
-            head_len: 0,
-            key_len: 0,
-            class,
-        };
-        self.store(item.field(SHAPE), shape.to_word());
+    /// Makes a chunk a free one.
+    pub(super) fn set_free(&self, item: Item) {
+        self.store(item.field(SHAPE), 0);
+    }
+
+    pub(super) fn key_len(&self, item: Item) -> usize {
+        let byte = self.text_at(item.field(KEY_LEN), 1).first();
+        byte.map_or(0, |len| usize::from(*len))
     }
 
     pub(super) fn key(&self, item: Item) -> &[u8] {
-        let at = item.field(HEADER).saturating_add(VALUE.len());
-        self.text_at(at, usize::from(self.shape(item).key_len))
+        self.text_at(item.field(HEADER), self.key_len(item))
     }
 
-    /// The text a `get` sends, and how much of it is its head.
-    pub(super) fn text(&self, item: Item) -> (&[u8], usize) {
-        let head_len = usize::from(self.shape(item).head_len);
-        let len = head_len.saturating_add(self.data_len(item));
-        (self.text_at(item.field(HEADER), len), head_len)
+    /// The text a `get` sends behind `VALUE `.
+    pub(super) fn text(&self, item: Item) -> &[u8] {
+        let len = self.head_len(item).saturating_add(self.data_len(item));
+        self.text_at(item.field(HEADER), len.saturating_add(2))
+    }
+
+    /// How much of the text is before the data.
+    pub(super) fn head_len(&self, item: Item) -> usize {
+        let flags = self.load(item.field(SHAPE)) & FLAGS_WIDTH;
+        let flags_width = flags.wrapping_shr(DATA_LEN_BITS) as usize;
+        head_len(self.key_len(item), flags_width, self.data_len(item))
+    }
+
+    /// The data, without CRLF.
+    pub(super) fn data(&self, item: Item) -> &[u8] {
+        let at = item.field(HEADER).saturating_add(self.head_len(item));
+        self.text_at(at, self.data_len(item))
     }
 
     /// Bytes of the chunk that the item uses.
-    pub(super) fn used(&self, item: Item) -> u64 {
-        let shape = self.shape(item);
-        HEADER
-            .saturating_add(usize::from(shape.head_len))
-            .saturating_add(self.data_len(item)) as u64
+    pub(super) fn size(&self, item: Item) -> u64 {
+        HEADER.saturating_add(self.text(item).len()) as u64
     }
 
-    /// Fills a chunk of `class` that is in no list and no chain.
-    pub(super) fn write(&mut self, item: Item, class: u8, new: &NewItem<'_>) {
-        let len = new.block.len().saturating_sub(2);
-        let head_len = head_len(new.key.len(), new.flags, len);
-        let text_len = head_len.saturating_add(new.block.len());
-        let Some(text) = self.bytes_mut(item.field(HEADER), text_len) else {
+    /// Fills a chunk that is in no list and no chain.
+    ///
+    /// # Safety
+    ///
+    /// The chunk is long enough ([`size`]), the caller's alone, and no slice of
+    /// it is among the data.
+    pub(super) unsafe fn write(&self, item: Item, new: &NewItem<'_>) {
+        let flags_width = width(u64::from(new.flags));
+        let head_len = head_len(new.key.len(), flags_width, new.len);
+        // With the byte in front, and the CRLF behind.
+        let len = head_len.saturating_add(new.len).saturating_add(3);
+        // SAFETY: the text of a chunk that is the caller's alone.
+        let Some(mut text) = (unsafe { self.bytes_mut(item.field(KEY_LEN), len) }) else {
             return;
         };
-        let text = put(text, VALUE);
-        let text = put(text, new.key);
-        let text = put(text, b" ");
-        let text = put(text, Decimal::new(u64::from(new.flags)).as_bytes());
-        let text = put(text, b" ");
-        let text = put(text, Decimal::new(len as u64).as_bytes());
-        let text = put(text, b"\r\n");
-        put(text, new.block);
-        // Neither length can be cut: the class was chosen by both.
-        let shape = Shape {
-            head_len: u16::try_from(head_len).unwrap_or(u16::MAX),
-            key_len: u8::try_from(new.key.len()).unwrap_or(u8::MAX),
-            class,
-        };
-        let data_len = u32::try_from(new.block.len()).unwrap_or(u32::MAX);
+        // Neither length can be cut: there are limits for both.
+        let key_len = u8::try_from(new.key.len()).unwrap_or(u8::MAX);
+        put(&mut text, &[key_len]);
+        put(&mut text, new.key);
+        put(&mut text, b" ");
+        put(&mut text, Decimal::new(u64::from(new.flags)).as_bytes());
+        put(&mut text, b" ");
+        put(&mut text, Decimal::new(new.len as u64).as_bytes());
+        put(&mut text, b"\r\n");
+        for part in new.data {
+            put(&mut text, part);
+        }
+        put(&mut text, b"\r\n");
         self.store(item.field(EXPIRE), new.expire);
-        // The low half, cut on purpose.
-        self.store(item.field(CAS_LOW), new.cas as u32);
-        self.store(item.field(CAS_HIGH), new.cas.wrapping_shr(32) as u32);
-        self.store(item.field(DATA_LEN), data_len);
-        self.store(item.field(SHAPE), shape.to_word());
-    }
-
-    fn shape(&self, item: Item) -> Shape {
-        Shape::from_word(self.load(item.field(SHAPE)))
+        self.store(item.field(USED), new.used);
+        self.set_cas(item, new.cas);
+        let mut shape = u32::try_from(new.len).unwrap_or(0) & DATA_LEN | Mark::TAKEN.0;
+        shape |= (flags_width as u32).wrapping_shl(DATA_LEN_BITS) & FLAGS_WIDTH;
+        for (mark, on) in [
+            (Mark::FETCHED, new.fetched),
+            (Mark::STALE, new.stale),
+            (Mark::BINARY, new.key_is_binary),
+        ] {
+            shape |= if on { mark.0 } else { 0 };
+        }
+        self.store(item.field(SHAPE), shape);
     }
 
     fn data_len(&self, item: Item) -> usize {
-        usize::try_from(self.load(item.field(DATA_LEN))).unwrap_or(usize::MAX)
+        (self.load(item.field(SHAPE)) & DATA_LEN) as usize
     }
 
     fn text_at(&self, at: usize, len: usize) -> &[u8] {
-        // SAFETY: an item's text lies in its own chunk behind the header, since
-        // its chunk was chosen to be long enough; chunks do not overlap, nor do
-        // they overlap heads and owners; and words are stored to in headers,
-        // heads and owners only.
+        // SAFETY: an item's text lies in its own chunk behind the words of its
+        // header, since its chunk was chosen to be long enough; chunks do not
+        // overlap, nor do they overlap heads and owners; and words are stored to
+        // in headers, heads and owners only. It is written only before others
+        // can find the item.
         unsafe { self.bytes(at, len) }.unwrap_or_default()
     }
 }
 
-/// Writes `bytes` at the front of `text`, and returns what is behind them.
-fn put<'t>(text: &'t mut [u8], bytes: &[u8]) -> &'t mut [u8] {
-    match text.split_at_mut_checked(bytes.len()) {
-        Some((front, rest)) => {
-            front.copy_from_slice(bytes);
-            rest
-        }
-        None => &mut [],
+/// Writes `bytes` at the front of `text` and moves past them.
+fn put(text: &mut &mut [u8], bytes: &[u8]) {
+    if let Some((front, rest)) = mem::take(text).split_at_mut_checked(bytes.len()) {
+        front.copy_from_slice(bytes);
+        *text = rest;
     }
 }

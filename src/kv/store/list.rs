@@ -13,9 +13,14 @@ use crate::platform::Memory;
 pub(super) struct List {
     youngest: Option<Item>,
     oldest: Option<Item>,
+    len: u64,
 }
 
 impl List {
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
     pub(super) fn youngest(&self) -> Option<Item> {
         self.youngest
     }
@@ -33,6 +38,7 @@ impl List {
             None => self.oldest = Some(item),
         }
         self.youngest = Some(item);
+        self.len = self.len.saturating_add(1);
     }
 
     /// Takes a chunk of this list out of it.
@@ -46,6 +52,7 @@ impl List {
             Some(older) => arena.set_younger(older, younger),
             None => self.oldest = younger,
         }
+        self.len = self.len.saturating_sub(1);
     }
 
     /// Takes the youngest out.

@@ -21,17 +21,22 @@ mod buckets;
 mod item;
 mod list;
 mod table;
+mod update;
+mod value;
 
 use core::array;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use self::item::{Item, NewItem};
+use self::item::Item;
 use self::list::List;
 use self::table::{Life, Table};
+pub use self::value::{
+    Amend, Cas, Change, ClassUsage, Cursor, Done, Entry, Exptime, History, Look, Lookup, Part,
+    Updated, Value, Was,
+};
 use crate::hash::siphash13;
 use crate::limits::{
     CLASSES_MAX, ITEM_FLAGS, ITEM_MAX, ITEM_OVERHEAD, MEMORY_MAX, MEMORY_MIN, RELATIVE_MAX,
-    TAIL_TRIES,
 };
 use crate::platform::{Memory, NoMemory, RawRwLock, RwLock, SpinLock};
 use crate::{Context, Now, Platform};
@@ -41,6 +46,13 @@ use crate::{Context, Now, Platform};
 pub struct Config {
     /// Key of the table's hash: random, and known to nobody.
     pub hash_key: [u64; 2],
+}
+
+impl Config {
+    /// The defaults, with a key.
+    pub fn new(hash_key: [u64; 2]) -> Self {
+        Self { hash_key }
+    }
 }
 
 /// Why a store could not be made.
@@ -77,28 +89,6 @@ pub struct Usage {
     pub page_bytes: u64,
     /// Pages that no size class has yet.
     pub free_pages: u64,
-}
-
-/// No chunk could be had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal;
-
-/// What was found under a key.
-pub(crate) enum Lookup<R> {
-    /// A live item, and what was made of it.
-    Hit(R),
-    Miss,
-    Expired,
-    Flushed,
-}
-
-/// A live item, while the table is locked.
-pub(crate) struct Value<'a> {
-    /// `VALUE <key> <flags> <bytes>\r\n<data>\r\n`
-    pub(crate) text: &'a [u8],
-    /// How much of the text is before the data.
-    pub(crate) head_len: usize,
-    pub(crate) cas: u64,
 }
 
 type Order<P> = SpinLock<<P as Platform>::SpinLock, List>;
@@ -162,11 +152,12 @@ impl<P: Platform> Kv<P> {
         }
     }
 
-    /// Lets `found` copy the item under `key`, if it is live, and makes it the
-    /// youngest of its class.
-    pub(crate) fn get<R>(
+    /// Lets `found` copy the item under `key`, if it is live. It is the youngest
+    /// of its class then, unless this was only a peek.
+    pub fn get<R>(
         &self,
         key: &[u8],
+        look: Look,
         cx: &Context<'_>,
         found: impl FnOnce(&Value<'_>) -> R,
     ) -> Lookup<R> {
@@ -180,28 +171,50 @@ impl<P: Platform> Kv<P> {
             Life::Flushed => return Lookup::Flushed,
             Life::Live => {}
         }
-        // Without a younger one it is the youngest. Other readers may change
-        // that at any time; if so, it was the youngest a moment ago.
-        if table.arena.younger(item).is_some() {
-            let renewed = self.order(table.arena.class(item), |order| {
-                order.renew(&table.arena, item)
-            });
-            if renewed == Some(true) {
-                cx.mine.moves_within_lru.inc();
-            }
+        let hit = Lookup::Hit(found(&table.value(item, cx.now)));
+        if look == Look::Use {
+            self.bump(&table, item, cx);
         }
-        let (text, head_len) = table.arena.text(item);
-        Lookup::Hit(found(&Value {
-            text,
-            head_len,
-            cas: table.arena.cas(item),
-        }))
+        hit
+    }
+
+    /// Lets `each` see the live items of one chain, after those that the cursor
+    /// has passed; the cursor for the next. An item that is stored meanwhile
+    /// may be seen or not, and one that moves twice.
+    pub fn walk(
+        &self,
+        from: Cursor,
+        cx: &Context<'_>,
+        mut each: impl FnMut(&Value<'_>),
+    ) -> Option<Cursor> {
+        let table = self.table.read();
+        let mut chain = table.chain(from.0)?;
+        while let Some(item) = chain {
+            if table.life(item, cx.now) == Life::Live {
+                each(&table.value(item, cx.now));
+            }
+            chain = table.arena.next(item);
+        }
+        from.0.checked_add(1).map(Cursor)
+    }
+
+    /// What a class holds; `None` behind the last class.
+    pub fn class_usage(&self, class: u8, now: Now) -> Option<ClassUsage> {
+        let table = self.table.read();
+        let mut usage = table.buckets.usage(class)?;
+        self.order(class, |order| {
+            let used = order.oldest().map(|item| table.arena.used_at(item));
+            let age = used.map_or(0, |used| now.0.saturating_sub(used));
+            usage.items = [order.len(), 0, 0];
+            usage.ages = [age, 0, 0];
+        });
+        Some(usage)
     }
 
     /// Whether an item of this shape can be stored at all: `len` is without
     /// CRLF. memcached's own limit, and the page size where that is smaller
     /// (memory below 64 MiB).
-    pub(crate) fn fits(&self, key_len: usize, flags: u32, len: usize) -> bool {
+    pub fn fits(&self, key_len: usize, flags: u32, len: usize) -> bool {
         let upstream = ITEM_OVERHEAD
             .saturating_add(key_len)
             .saturating_add(if flags == 0 { 0 } else { ITEM_FLAGS })
@@ -211,70 +224,22 @@ impl<P: Platform> Kv<P> {
         upstream <= ITEM_MAX && size <= self.chunk_max
     }
 
-    /// Stores `block`, data and CRLF, under `key`.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal`] when no chunk can be had. Whatever was under the key is gone
-    /// then too, so that nobody reads stale data.
-    pub(crate) fn set(
-        &self,
-        key: &[u8],
-        flags: u32,
-        exptime: i64,
-        block: &[u8],
-        cx: &Context<'_>,
-    ) -> Result<(), Refusal> {
-        let hash = self.hash(key);
-        let size = item::size(key.len(), flags, block.len().saturating_sub(2));
-        let table = &mut *self.table.write();
-        if let Some(old) = table.find(hash, key) {
-            self.free(table, hash, old);
-        }
-        let class = table.buckets.class_for(size).ok_or(Refusal)?;
-        let item = self.chunk(table, class, cx).ok_or(Refusal)?;
-        table.cas = table.cas.wrapping_add(1);
-        let new = NewItem {
-            key,
-            flags,
-            expire: due(exptime, cx.now, cx.unix_now),
-            cas: table.cas,
-            block,
-        };
-        table.arena.write(item, class, &new);
-        table.link(hash, item);
-        self.order(class, |order| order.push(&table.arena, item));
-        Ok(())
-    }
-
-    /// Removes what is under `key`; whether that was live.
-    pub(crate) fn delete(&self, key: &[u8], now: Now) -> bool {
-        let hash = self.hash(key);
-        let table = &mut *self.table.write();
-        let Some(item) = table.find(hash, key) else {
-            return false;
-        };
-        let life = table.life(item, now);
-        self.free(table, hash, item);
-        life == Life::Live
-    }
-
     /// Makes everything that is stored when `exptime` comes dead from then on;
     /// at once, if that is not in the future. Replaces an earlier call that is
     /// still due.
-    pub(crate) fn flush_all(&self, exptime: i64, now: Now, unix_now: u64) {
+    pub fn flush_all(&self, exptime: i64, now: Now, unix_now: u64) {
         let due = due(exptime, now, unix_now);
         let table = &mut *self.table.write();
         if due > now.0 {
             self.flush_at.store(due, Ordering::Relaxed);
         } else {
             self.flush_at.store(0, Ordering::Relaxed);
-            table.flush_cas = table.cas;
+            table.flush(now);
         }
     }
 
     /// Does what has come due. Called before anything else is done at `now`.
-    pub(crate) fn tick(&self, now: Now) {
+    pub fn tick(&self, now: Now) {
         let is_due = |at| at != 0 && at <= now.0;
         if !is_due(self.flush_at.load(Ordering::Relaxed)) {
             return;
@@ -283,7 +248,7 @@ impl<P: Platform> Kv<P> {
         // Another worker may have been here first.
         if is_due(self.flush_at.load(Ordering::Relaxed)) {
             self.flush_at.store(0, Ordering::Relaxed);
-            table.flush_cas = table.cas;
+            table.flush(now);
         }
     }
 
@@ -297,10 +262,23 @@ impl<P: Platform> Kv<P> {
         Some(act(&mut order.lock()))
     }
 
+    /// Makes an item its class's youngest, and notes the use.
+    fn bump(&self, table: &Table<P::Memory>, item: Item, cx: &Context<'_>) {
+        table.arena.set_used(item, cx.now.0);
+        // Without a younger one it is the youngest. Other readers may change
+        // that at any time; if so, it was the youngest a moment ago.
+        if table.arena.younger(item).is_some() {
+            let renewed = self.order(table.class(item), |order| order.renew(&table.arena, item));
+            if renewed == Some(true) {
+                cx.mine.moves_within_lru.inc();
+            }
+        }
+    }
+
     /// Takes an item out of chain and order, and frees its chunk.
     fn free(&self, table: &mut Table<P::Memory>, hash: u64, item: Item) {
         table.unlink(hash, item);
-        self.order(table.arena.class(item), |order| {
+        self.order(table.class(item), |order| {
             order.remove(&table.arena, item);
         });
         table.buckets.put(&table.arena, item);
@@ -314,54 +292,6 @@ impl<P: Platform> Kv<P> {
         }
         let hash = self.hash(table.arena.key(item));
         self.free(table, hash, item);
-    }
-
-    /// A chunk of `class` in no list: a free one, else the oldest item's, else
-    /// one of a page taken from the class with the most pages.
-    fn chunk(&self, table: &mut Table<P::Memory>, class: u8, cx: &Context<'_>) -> Option<Item> {
-        if let Some(item) = table.buckets.take(&table.arena, class) {
-            return Some(item);
-        }
-        if let Some(item) = self.oldest(table, class, cx.now) {
-            self.evict(table, item, cx);
-        } else {
-            self.take_page(table, class, cx)?;
-        }
-        table.buckets.take(&table.arena, class)
-    }
-
-    /// The item to go first in `class`: a dead one near the end, or the oldest.
-    fn oldest(&self, table: &Table<P::Memory>, class: u8, now: Now) -> Option<Item> {
-        self.order(class, |order| {
-            let mut at = order.oldest();
-            for _ in 0..TAIL_TRIES {
-                let item = at?;
-                if table.life(item, now) != Life::Live {
-                    return Some(item);
-                }
-                at = table.arena.younger(item);
-            }
-            order.oldest()
-        })?
-    }
-
-    /// Takes a page from the class that has the most, evicting what is in it:
-    /// the page with its oldest item, or one with nothing but free chunks.
-    fn take_page(&self, table: &mut Table<P::Memory>, class: u8, cx: &Context<'_>) -> Option<()> {
-        let loser = table.buckets.richest()?;
-        let item = match self.order(loser, |order| order.oldest())? {
-            Some(oldest) => oldest,
-            None => table.buckets.peek(loser)?,
-        };
-        let page = table.buckets.page_of(item)?;
-        for chunk in table.buckets.chunks(&table.arena, page) {
-            if !table.arena.is_free(chunk) {
-                self.evict(table, chunk, cx);
-            }
-        }
-        table.buckets.hand_over(&table.arena, page, class);
-        cx.mine.slabs_moved.inc();
-        Some(())
     }
 }
 

@@ -4,7 +4,8 @@
 
 use super::arena::Arena;
 use super::buckets::{prev_power_of_two, Buckets, Layout};
-use super::item::Item;
+use super::item::{Item, Mark};
+use super::value::{Cas, Value};
 use crate::platform::Memory;
 use crate::Now;
 
@@ -26,8 +27,9 @@ pub(super) struct Table<M> {
     heads: usize,
     /// The last cas number given to an item; the first is 1.
     pub(super) cas: u64,
-    /// Items up to this cas number are flushed.
-    pub(super) flush_cas: u64,
+    /// Items last used up to now are flushed. Ahead of the clock, if there were
+    /// several flushes in one second.
+    flushed: u32,
     pub(super) items: u64,
     /// Bytes of chunk in use: headers and texts.
     pub(super) bytes: u64,
@@ -53,7 +55,7 @@ impl<M: Memory> Table<M> {
             arena,
             buckets: Buckets::new(layout),
             cas: 0,
-            flush_cas: 0,
+            flushed: 0,
             items: 0,
             bytes: 0,
         }
@@ -75,7 +77,7 @@ impl<M: Memory> Table<M> {
     }
 
     pub(super) fn life(&self, item: Item, now: Now) -> Life {
-        if self.arena.cas(item) <= self.flush_cas {
+        if self.arena.used_at(item) <= self.flushed {
             return Life::Flushed;
         }
         match self.arena.expire(item) {
@@ -85,13 +87,61 @@ impl<M: Memory> Table<M> {
         }
     }
 
+    /// The item as the protocols see it.
+    pub(super) fn value(&self, item: Item, now: Now) -> Value<'_> {
+        let arena = &self.arena;
+        let expire = arena.expire(item);
+        Value {
+            text: arena.text(item),
+            head_len: arena.head_len(item),
+            key_len: arena.key_len(item),
+            cas: arena.cas(item),
+            ttl: (expire != 0).then(|| expire.saturating_sub(now.0)),
+            idle: now.0.saturating_sub(arena.used_at(item)),
+            fetched: arena.has(item, Mark::FETCHED),
+            stale: arena.has(item, Mark::STALE),
+            won: arena.has(item, Mark::WON),
+            key_is_binary: arena.has(item, Mark::BINARY),
+            class: self.class(item),
+        }
+    }
+
+    /// The number that was asked for, or the next.
+    pub(super) fn cas(&mut self, from: Cas) -> u64 {
+        if let Cas::Is(cas) = from {
+            return cas;
+        }
+        self.cas = self.cas.wrapping_add(1);
+        self.cas
+    }
+
+    /// Flushes all items there are.
+    pub(super) fn flush(&mut self, now: Now) {
+        self.flushed = now.0.max(self.flushed.saturating_add(1));
+    }
+
+    /// When a new item was last used: now, and after the last flush.
+    pub(super) fn stamp(&self, now: Now) -> u32 {
+        now.0.max(self.flushed.saturating_add(1))
+    }
+
+    /// The class of the chunk's page.
+    pub(super) fn class(&self, item: Item) -> u8 {
+        self.buckets.class_of(&self.arena, item)
+    }
+
+    /// The first item of a chain by number; `None` behind the last.
+    pub(super) fn chain(&self, index: usize) -> Option<Option<Item>> {
+        (index < self.heads).then(|| Item::from_word(self.arena.load(index.saturating_mul(4))))
+    }
+
     /// Adds an item whose key is not in the table.
     pub(super) fn link(&mut self, hash: u64, item: Item) {
         let at = self.head_at(hash);
         self.arena.set_next(item, self.head(hash));
         self.arena.store(at, Item::to_word(Some(item)));
         self.items = self.items.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(self.arena.used(item));
+        self.bytes = self.bytes.saturating_add(self.arena.size(item));
     }
 
     /// Takes an item of the table out of it.
@@ -110,7 +160,7 @@ impl<M: Memory> Table<M> {
             }
         }
         self.items = self.items.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(self.arena.used(item));
+        self.bytes = self.bytes.saturating_sub(self.arena.size(item));
     }
 
     fn head(&self, hash: u64) -> Option<Item> {

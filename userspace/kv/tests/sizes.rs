@@ -78,7 +78,7 @@ fn the_region_must_be_of_a_size_that_can_be_used() {
     }
     let make = |len| {
         let memory = Claims(Region::new(1), len);
-        Kv::<Lying>::new(memory, &Config { hash_key: [0, 0] }).err()
+        Kv::<Lying>::new(memory, &Config::new([0, 0])).err()
     };
     assert_eq!(make(0), Some(Error::RegionTooSmall));
     assert_eq!(make(MIB - 1), Some(Error::RegionTooSmall));

@@ -56,8 +56,8 @@ fn numbers_are_true() {
         ("limit_maxbytes", "1048576"),
         ("hash_power_level", "13"),
         ("hash_bytes", "32768"),
-        ("total_malloced", "262144"),
-        ("slab_global_page_pool", "5"),
+        ("total_malloced", "131072"),
+        ("slab_global_page_pool", "6"),
         ("evictions", "0"),
         ("udp_datagrams_in", "6"),
         ("udp_datagrams_out", "5"),
@@ -65,8 +65,8 @@ fn numbers_are_true() {
         assert_eq!(stats[name], value, "{name}");
     }
     assert_eq!(stats["time"], (UNIX + 77).to_string());
-    // A header of 32 bytes, "VALUE a 0 1\r\n", and "z\r\n".
-    assert_eq!(stats["bytes"], (32 + 13 + 3).to_string());
+    // A header of 33 bytes, "a 0 1\r\n", and "z\r\n".
+    assert_eq!(stats["bytes"], (33 + 7 + 3).to_string());
 }
 
 #[test]

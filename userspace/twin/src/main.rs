@@ -119,9 +119,7 @@ fn store(mebibytes: u32) -> Result<Kv<Userspace>, String> {
             .iter()
             .fold(0, |word, byte| word << 8 | u64::from(*byte))
     };
-    let config = Config {
-        hash_key: [word(high), word(low)],
-    };
+    let config = Config::new([word(high), word(low)]);
     Kv::new(memory, &config).map_err(|error| format!("making the store: {error:?}"))
 }
 

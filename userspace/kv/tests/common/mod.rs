@@ -142,7 +142,7 @@ impl Host for NoHost {
 }
 
 pub fn store(len: usize) -> Kv<Test> {
-    Kv::new(Region::new(len), &Config { hash_key: [1, 2] }).unwrap()
+    Kv::new(Region::new(len), &Config::new([1, 2])).unwrap()
 }
 
 /// One worker's view of a store, on a clock set by hand.
