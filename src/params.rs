@@ -49,9 +49,11 @@ fn memory(given: u32) -> Result<usize> {
         pr_err!("memory={given} is out of range: give {min} to {max} (MiB)\n");
         return Err(EINVAL);
     }
+    // A sixteenth is left to others, so that nobody is killed for our sake.
     let available = memory::available() >> 20;
-    if mib as u64 > available {
-        pr_err!("memory={given} is more than this host can give now: {available} MiB\n");
+    let most = available.saturating_sub(available >> 4);
+    if mib as u64 > most {
+        pr_err!("memory={given} is more than this host can give now: {most} MiB\n");
         return Err(ENOMEM);
     }
     Ok(mib.saturating_mul(MIB))
