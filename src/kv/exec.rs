@@ -2,7 +2,7 @@
 //! Commands to answers.
 
 use crate::reply::{Full, Reply};
-use crate::request::{Request, Set, Words};
+use crate::request::{Get, Mode, Request, Store, ERROR};
 use crate::store::{Change, Done, Entry, Look, Lookup, Value};
 use crate::{stats, Context, Kv, Platform, VERSION};
 
@@ -15,17 +15,18 @@ use crate::{stats, Context, Kv, Platform, VERSION};
 pub(crate) fn run<P: Platform>(
     kv: &Kv<P>,
     cx: &Context<'_>,
-    request: &Request<'_>,
+    request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
     match request {
-        Request::Get { keys, cas } => get(kv, cx, keys.clone(), *cas, reply),
-        Request::Set {
-            set: operands,
-            noreply,
-        } => {
-            let line = set(kv, cx, operands);
-            answer(line, *noreply, reply)
+        Request::Get(get @ Get { touch: None, .. }) => self::get(kv, cx, get, reply),
+        Request::Store(
+            store @ Store {
+                mode: Mode::Set, ..
+            },
+        ) => {
+            let line = set(kv, cx, store);
+            answer(line, store.noreply, reply)
         }
         Request::Delete { key, noreply } => answer(delete(kv, cx, key), *noreply, reply),
         Request::FlushAll { exptime, noreply } => {
@@ -35,13 +36,22 @@ pub(crate) fn run<P: Platform>(
         }
         Request::Verbosity { noreply } => answer(b"OK\r\n", *noreply, reply),
         Request::Version => version(reply),
-        Request::Stats => stats::general(kv, cx, reply),
-        Request::StatsReset => {
-            stats::reset(cx);
-            answer(b"RESET\r\n", false, reply)
-        }
+        Request::Stats(words) => match words.clone().next() {
+            None => stats::general(kv, cx, reply),
+            Some(b"reset") => {
+                stats::reset(cx);
+                reply.put(b"RESET\r\n")
+            }
+            Some(_) => reply.put(ERROR),
+        },
         Request::Quit => Ok(()),
         Request::Refused { line, noreply } => answer(line, *noreply, reply),
+        // Not served yet.
+        Request::Store(store) => answer(ERROR, store.noreply, reply),
+        Request::Arith(arith) => answer(ERROR, arith.noreply, reply),
+        Request::Touch { noreply, .. } => answer(ERROR, *noreply, reply),
+        Request::Admin(_, words) => answer(ERROR, words.say_noreply(), reply),
+        Request::Get(_) | Request::Meta(_) | Request::MetaNoop | Request::Http => reply.put(ERROR),
     }
 }
 
@@ -58,32 +68,42 @@ fn version(reply: &mut Reply<'_>) -> Result<(), Full> {
     reply.put(b"\r\n")
 }
 
+/// What does not fit leaves `get` where it was: the keys answered so far are
+/// gone from it, the others are still to be answered.
 fn get<P: Platform>(
     kv: &Kv<P>,
     cx: &Context<'_>,
-    keys: Words<'_>,
-    cas: bool,
+    get: &mut Get<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
-    for key in keys {
-        cx.mine.cmd_get.inc();
-        match kv.get(key, Look::Use, cx, |value| put_value(value, cas, reply)) {
-            Lookup::Hit(put) => {
-                cx.mine.get_hits.inc();
-                put?;
-            }
-            Lookup::Miss => cx.mine.get_misses.inc(),
-            Lookup::Expired => {
-                cx.mine.get_misses.inc();
-                cx.mine.get_expired.inc();
-            }
-            Lookup::Flushed => {
-                cx.mine.get_misses.inc();
-                cx.mine.get_flushed.inc();
-            }
+    let mut keys = get.keys.clone();
+    while let Some(key) = keys.next() {
+        let mark = reply.mark();
+        let found = kv.get(key, Look::Use, cx, |value| put_value(value, get.cas, reply));
+        if let Lookup::Hit(Err(full)) = found {
+            reply.rewind(mark);
+            return Err(full);
         }
+        get.keys = keys.clone();
+        count_get(cx, &found);
     }
     reply.put(b"END\r\n")
+}
+
+fn count_get<R>(cx: &Context<'_>, found: &Lookup<R>) {
+    cx.mine.cmd_get.inc();
+    match found {
+        Lookup::Hit(_) => cx.mine.get_hits.inc(),
+        Lookup::Miss => cx.mine.get_misses.inc(),
+        Lookup::Expired => {
+            cx.mine.get_misses.inc();
+            cx.mine.get_expired.inc();
+        }
+        Lookup::Flushed => {
+            cx.mine.get_misses.inc();
+            cx.mine.get_flushed.inc();
+        }
+    }
 }
 
 /// Called with the table locked: copies, and nothing else.
@@ -100,7 +120,7 @@ fn put_value(value: &Value<'_>, cas: bool, reply: &mut Reply<'_>) -> Result<(), 
     reply.put(data)
 }
 
-fn set<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, set: &Set<'_>) -> &'static [u8] {
+fn set<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, set: &Store<'_>) -> &'static [u8] {
     if !kv.fits(set.key.len(), set.flags, set.len) {
         cx.mine.store_too_large.inc();
         // What is there is not what the client wanted to be there.

@@ -36,7 +36,7 @@ mod host;
 pub mod limits;
 pub mod platform;
 mod reply;
-mod request;
+pub mod request;
 mod serve;
 mod stats;
 pub mod store;

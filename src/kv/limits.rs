@@ -16,6 +16,13 @@ pub const ITEM_OVERHEAD: usize = 57;
 /// What memcached adds for client flags other than 0.
 pub const ITEM_FLAGS: usize = 4;
 
+/// Shortest command line that is looked at, its newline included.
+pub const LINE_MIN: usize = 4;
+
+/// Longest command line of a stream, its newline included, that is not a list
+/// of keys. A datagram's lines are as long as the datagram allows.
+pub const LINE_MAX: usize = 2049;
+
 /// Longest data block a command line may announce, without its CRLF.
 pub const DATA_MAX: u64 = i32::MAX as u64 - 2;
 

@@ -37,9 +37,9 @@ pub fn serve<P: Platform>(
         Err(drop) => return dropped(cx.mine, drop),
     };
     kv.tick(cx.now);
-    for request in Requests::new(text) {
+    for mut request in Requests::new(text) {
         let mark = reply.mark();
-        if !reply.has_room() || exec::run(kv, cx, &request, reply).is_err() {
+        if !reply.has_room() || exec::run(kv, cx, &mut request, reply).is_err() {
             // The rest is not executed: nobody could be told how it went.
             cx.mine.reply_overflows.inc();
             reply.rewind(mark);

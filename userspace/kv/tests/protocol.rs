@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Bytes in, bytes out. What is expected was observed on memcached 1.6.45,
-//! except for the differences listed in `request.rs`.
+//! except for the differences listed in `doc/protocol.md`.
 #![allow(missing_docs)]
 
 mod common;
