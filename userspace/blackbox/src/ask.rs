@@ -3,17 +3,21 @@
 //! A conversation for people to read.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use crate::client::Client;
+use crate::stream::{Connection, More};
 use crate::template::{self, Vars};
 
-/// Sends each text as one datagram and prints both sides. False when a
-/// request stayed without an answer.
-pub fn converse(addr: SocketAddr, texts: &[String], timeout: Duration) -> Result<bool> {
-    let mut client = Client::connect(addr)?;
+/// How long a stream must be silent for an answer to be over.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Sends each text as one datagram from `port` (0 for any) and prints both
+/// sides. False when a request stayed without an answer.
+pub fn converse(addr: SocketAddr, port: u16, texts: &[String], timeout: Duration) -> Result<bool> {
+    let mut client = Client::connect_from(port, addr)?;
     let mut answered = true;
     let mut id: u16 = rand::random();
     for text in texts {
@@ -26,6 +30,31 @@ pub fn converse(addr: SocketAddr, texts: &[String], timeout: Duration) -> Result
                 println!("< (no answer within {timeout:?})");
                 answered = false;
             }
+        }
+    }
+    Ok(answered)
+}
+
+/// The same over one connection. An answer is what comes until a pause.
+pub fn converse_over_tcp(addr: SocketAddr, texts: &[String], timeout: Duration) -> Result<bool> {
+    let mut connection = Connection::open(addr, timeout)?;
+    let mut answered = true;
+    for text in texts {
+        let request = template::bytes(text, &Vars::default())?;
+        print_lines('>', &request);
+        connection.send(&request, None)?;
+        let mut more = connection.read(Instant::now() + timeout)?;
+        if more == More::Nothing {
+            println!("< (no answer within {timeout:?})");
+            answered = false;
+        }
+        while more == More::Some {
+            more = connection.read(Instant::now() + PAUSE)?;
+        }
+        print_lines('<', &std::mem::take(&mut connection.received));
+        if more == More::End {
+            println!("< (the connection is closed)");
+            return Ok(answered);
         }
     }
     Ok(answered)

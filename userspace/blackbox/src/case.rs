@@ -45,9 +45,34 @@ pub struct Case {
     /// has a datagram that needs IP fragments
     #[serde(default)]
     pub large: bool,
+    /// makes sense over this transport only
+    pub only: Option<Transport>,
 }
 
-/// One datagram out, and what must come back.
+impl Case {
+    /// Whether it can be asked over `transport` at all.
+    pub fn runs_over(&self, transport: Transport) -> bool {
+        match self.only {
+            Some(only) => only == transport,
+            None => {
+                let datagrams = |s: &Step| s.raw.is_some() || s.from_server_port;
+                transport == Transport::Udp || !self.steps.iter().any(datagrams)
+            }
+        }
+    }
+}
+
+/// What carries the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// datagrams, each with its header
+    Udp,
+    /// a stream of nothing but requests
+    Tcp,
+}
+
+/// One request out, and what must come back.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
@@ -65,6 +90,9 @@ pub struct Step {
     /// send from a source port equal to the server's own
     #[serde(default)]
     pub from_server_port: bool,
+    /// the server closes the connection once it has answered
+    #[serde(default)]
+    pub closes: bool,
 }
 
 /// The messages of an answer.
@@ -129,6 +157,7 @@ pub fn parse(text: &str) -> Result<Vec<Case>> {
     for case in &file.case {
         ensure!(!case.steps.is_empty(), "'{}' has no steps", case.name);
         for step in &case.steps {
+            check_transport(case, step).with_context(|| format!("case '{}'", case.name))?;
             check_step(step).with_context(|| format!("case '{}'", case.name))?;
         }
     }
@@ -140,6 +169,19 @@ fn check_names(cases: &[Case]) -> Result<()> {
     let mut names = HashSet::new();
     for case in cases {
         ensure!(names.insert(&case.name), "two cases named '{}'", case.name);
+    }
+    Ok(())
+}
+
+fn check_transport(case: &Case, step: &Step) -> Result<()> {
+    if case.only == Some(Transport::Tcp) {
+        let datagrams = step.raw.is_some() || step.from_server_port;
+        ensure!(!datagrams, "a stream has no datagrams");
+    } else {
+        ensure!(
+            !step.closes,
+            "only a connection can be closed: only = 'tcp'"
+        );
     }
     Ok(())
 }
@@ -161,9 +203,14 @@ fn check_step(step: &Step) -> Result<()> {
         ..Vars::default()
     };
     let alternatives = step.oracle.iter().flat_map(|o| o.expect.messages());
-    let texts = step.send.iter().chain(&step.raw);
-    for text in texts.chain(expect.messages()).chain(alternatives) {
-        if !text.contains("<=") {
+    let waits_for_capture = |text: &&String| text.contains("<=") || text.contains("cas==");
+    for text in step.send.iter().chain(&step.raw) {
+        if !waits_for_capture(&text) {
+            template::bytes(text, &vars)?;
+        }
+    }
+    for text in expect.messages().iter().chain(alternatives) {
+        if !waits_for_capture(&text) {
             template::parse(text, &vars)?;
         }
     }

@@ -8,13 +8,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{bail, Context, Result};
+use blackbox::case::Transport;
 use blackbox::client::Client;
 use blackbox::server::{self, Server};
 use blackbox::template::show;
-use blackbox::{ask, checks};
+use blackbox::{ask, checks, stream};
 use clap::{Args, Parser, Subcommand};
 
-/// Black-box tests for anything that speaks memcached over UDP.
+/// Black-box tests for anything that speaks memcached.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Cli {
@@ -28,7 +29,7 @@ enum Command {
     Cases(cases::CasesArgs),
     /// Run the seven timed regression checks
     Checks(ChecksArgs),
-    /// Send each text as one datagram and print the conversation
+    /// Send each text as one request and print the conversation
     Ask(AskArgs),
     /// Wait until the server answers
     Wait(WaitArgs),
@@ -49,7 +50,7 @@ struct ServerArgs {
 }
 
 impl ServerArgs {
-    fn start(&self) -> Result<(SocketAddr, Option<Server>)> {
+    fn start(&self, transport: Transport) -> Result<(SocketAddr, Option<Server>)> {
         let addr = match (self.addr, &self.spawn) {
             (Some(addr), _) if self.v6 && addr.is_ipv4() => {
                 bail!("--v6, but {addr} is an IPv4 address")
@@ -59,7 +60,9 @@ impl ServerArgs {
             (None, None) => bail!("one of --addr and --spawn is needed"),
         };
         let spawn = self.spawn.as_deref();
-        let server = spawn.map(|c| Server::start(c, addr)).transpose()?;
+        let server = spawn
+            .map(|c| Server::start(c, addr, transport))
+            .transpose()?;
         Ok((addr, server))
     }
 }
@@ -80,6 +83,12 @@ struct AskArgs {
     /// Milliseconds an answer may take
     #[arg(long, default_value_t = 2000)]
     timeout_ms: u64,
+    /// Over one TCP connection instead of in datagrams
+    #[arg(long)]
+    tcp: bool,
+    /// Send from this port (UDP only)
+    #[arg(long, conflicts_with = "tcp")]
+    source_port: Option<u16>,
     /// Requests, with \r\n and the other escapes written out
     #[arg(required = true)]
     texts: Vec<String>,
@@ -93,6 +102,9 @@ struct WaitArgs {
     /// Seconds to wait at most
     #[arg(long, default_value_t = 30)]
     timeout: u64,
+    /// Until it answers over TCP
+    #[arg(long)]
+    tcp: bool,
 }
 
 impl Cli {
@@ -101,12 +113,17 @@ impl Cli {
         match self.command {
             Command::Cases(args) => cases::run(&args),
             Command::Checks(args) => {
-                let (addr, _server) = args.server.start()?;
+                let (addr, _server) = args.server.start(Transport::Udp)?;
                 checks::run(addr, &args.config)
             }
             Command::Ask(args) => {
                 let timeout = Duration::from_millis(args.timeout_ms);
-                ask::converse(args.addr, &args.texts, timeout)
+                if args.tcp {
+                    ask::converse_over_tcp(args.addr, &args.texts, timeout)
+                } else {
+                    let port = args.source_port.unwrap_or(0);
+                    ask::converse(args.addr, port, &args.texts, timeout)
+                }
             }
             Command::Wait(args) => wait(&args),
         }
@@ -115,8 +132,11 @@ impl Cli {
 
 fn wait(args: &WaitArgs) -> Result<bool> {
     let timeout = Duration::from_secs(args.timeout);
-    let mut client = Client::connect(args.addr)?;
-    let reply = client.wait_ready(timeout)?;
+    let reply = if args.tcp {
+        stream::wait_ready(args.addr, timeout)?
+    } else {
+        Client::connect(args.addr)?.wait_ready(timeout)?
+    };
     let reply = reply.with_context(|| format!("{} answers nothing in {timeout:?}", args.addr))?;
     println!("{} answers '{}'", args.addr, show(&reply));
     Ok(true)

@@ -34,11 +34,16 @@ pub struct Client {
 impl Client {
     /// A client with a port of the system's choosing.
     pub fn connect(server: SocketAddr) -> Result<Self> {
+        Self::connect_from(0, server)
+    }
+
+    /// A client with this port, or one of the system's choosing for 0.
+    pub fn connect_from(port: u16, server: SocketAddr) -> Result<Self> {
         let any: IpAddr = match server {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        Self::bind(SocketAddr::new(any, 0), server)
+        Self::bind(SocketAddr::new(any, port), server)
     }
 
     /// A client whose source port is the server's port number. On loopback

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Black-box tests for anything that speaks memcached over UDP: bytes in,
-//! bytes out, with no knowledge of what is inside.
+//! Black-box tests for anything that speaks memcached over UDP or TCP:
+//! bytes in, bytes out, with no knowledge of what is inside.
 //!
 //! Two suites share the client: [`runner`] plays the table of cases in
 //! `tests/cases`, [`checks`] runs the seven timed regression checks.
@@ -13,7 +13,9 @@ pub mod case;
 pub mod checks;
 pub mod client;
 pub mod frame;
+pub mod packet;
 pub mod runner;
 pub mod server;
+pub mod stream;
 pub mod template;
 pub mod text;

@@ -5,21 +5,29 @@
 //! Cases that only wait for time to pass are left waiting together and taken
 //! up again when the others are done. Those that change the whole store, or
 //! want a server of their own, come last, one by one.
+//!
+//! Over TCP each case can also be played many times, each time with every
+//! request cut in two at another place.
 
+mod cut;
 mod exchange;
 mod play;
+mod round;
+mod stream;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{ensure, Result};
 use regex::Regex;
 
-use crate::case::Case;
+use crate::case::{Case, Transport};
 use crate::client::{Client, Unavailable};
 use crate::server::Server;
 use exchange::Exchange;
 use play::{Play, Progress};
+use round::Round;
+use stream::Stream;
 
 /// Which server is asked, since one of them has known differences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -39,6 +47,10 @@ pub struct Options {
     pub target: Target,
     /// where
     pub addr: SocketAddr,
+    /// over what
+    pub transport: Transport,
+    /// cut each request at every place there is (TCP only)
+    pub cut: bool,
     /// how long an answer may take
     pub timeout: Duration,
     /// only cases whose name matches
@@ -65,6 +77,8 @@ pub enum Verdict {
 pub struct Summary {
     /// name and verdict
     pub verdicts: Vec<(String, Verdict)>,
+    /// requests that were sent in two pieces
+    pub cuts: usize,
 }
 
 impl Summary {
@@ -89,11 +103,44 @@ impl Summary {
     }
 }
 
+/// The way to the server.
+enum Link {
+    Udp(Exchange),
+    Tcp(Box<Stream>),
+}
+
+impl Link {
+    fn new(options: &Options) -> Result<Self> {
+        let (addr, timeout) = (options.addr, options.timeout);
+        Ok(match options.transport {
+            Transport::Udp => Self::Udp(Exchange::new(Client::connect(addr)?, timeout)),
+            Transport::Tcp => Self::Tcp(Box::new(Stream::new(addr, timeout))),
+        })
+    }
+
+    /// After a restart: nothing for the old server can be heard.
+    fn reconnect(&mut self, addr: SocketAddr) -> Result<()> {
+        match self {
+            Self::Udp(exchange) => exchange.reconnect(addr)?,
+            Self::Tcp(stream) => stream.reset(),
+        }
+        Ok(())
+    }
+
+    /// After a failure: nothing of it counts against the next case.
+    fn settle(&mut self) {
+        match self {
+            Self::Udp(exchange) => exchange.settle(),
+            Self::Tcp(stream) => stream.reset(),
+        }
+    }
+}
+
 /// The runner and what it holds while at work.
 pub struct Runner {
     options: Options,
     server: Option<Server>,
-    exchange: Exchange,
+    link: Link,
     /// a case has left the server of our own in an unknown state
     upset: bool,
 }
@@ -102,46 +149,94 @@ impl Runner {
     /// A runner for a server that is there already, or for `server`, which
     /// may be restarted.
     pub fn new(options: Options, server: Option<Server>) -> Result<Self> {
-        let client = Client::connect(options.addr)?;
-        let exchange = Exchange::new(client, options.timeout);
+        ensure!(
+            !options.cut || options.transport == Transport::Tcp,
+            "only a stream can be cut"
+        );
+        let link = Link::new(&options)?;
         Ok(Self {
             options,
             server,
-            exchange,
+            link,
             upset: false,
         })
     }
 
-    /// Runs all of `cases`; `tick` is called with each verdict.
-    pub fn run(&mut self, cases: &[Case], mut tick: impl FnMut(&str, &Verdict)) -> Summary {
-        let mut summary = Summary::default();
-        let mut done = |play: &Play<'_>, verdict: Verdict| {
-            tick(&play.case.name, &verdict);
-            summary.verdicts.push((play.case.name.clone(), verdict));
-        };
-        let wanted = |c: &&Case| match &self.options.filter {
-            Some(filter) => filter.is_match(&c.name),
-            None => true,
-        };
+    /// Runs all of `cases` that this transport can carry; `tick` is called
+    /// with each verdict.
+    pub fn run(&mut self, cases: &[Case], tick: impl FnMut(&str, &Verdict)) -> Summary {
         let tag: u16 = rand::random();
-        let plays = cases.iter().filter(wanted).enumerate();
-        let plays = plays.map(|(at, case)| Play::new(case, tag, at));
-        let (alone, together): (Vec<_>, Vec<_>) = plays.partition(|p| self.wants_alone(p.case));
+        let mut round = Round::new(tick);
+        let (mut together, mut alone) = (Vec::new(), Vec::new());
+        for case in cases.iter().filter(|c| self.wants(c)) {
+            let list = if self.wants_alone(case) {
+                &mut alone
+            } else {
+                &mut together
+            };
+            for cut in self.cuts(case) {
+                list.push(Play::new(case, tag, round.plays, cut));
+                round.expect(case);
+            }
+        }
+        self.take_turns(together, &mut round);
+        for play in alone {
+            self.take_turns(vec![play], &mut round);
+        }
+        round.summary
+    }
 
+    /// Plays each to its first pause, and then, in the order in which their
+    /// pauses end, to the next, until all have ended.
+    fn take_turns<'a, T>(&mut self, plays: Vec<Play<'a>>, round: &mut Round<'a, T>)
+    where
+        T: FnMut(&str, &Verdict),
+    {
         let mut parked = Vec::new();
-        for mut play in together {
-            match self.advance(&mut play, true) {
-                Some(verdict) => done(&play, verdict),
-                None => parked.push(play),
-            }
+        for play in plays {
+            parked.extend(self.turn(play, round));
         }
-        parked.sort_by_key(Play::resume_at);
-        for mut play in parked.into_iter().chain(alone) {
-            if let Some(verdict) = self.advance(&mut play, false) {
-                done(&play, verdict);
-            }
+        while let Some(next) = (0..parked.len()).min_by_key(|&i| parked[i].resume_at()) {
+            let play = parked.swap_remove(next);
+            play.sleep();
+            parked.extend(self.turn(play, round));
         }
-        summary
+    }
+
+    /// The play when it has come to a pause, nothing when it has ended.
+    fn turn<'a, T>(&mut self, mut play: Play<'a>, round: &mut Round<'a, T>) -> Option<Play<'a>>
+    where
+        T: FnMut(&str, &Verdict),
+    {
+        if round.has_failed(play.case) {
+            round.ended(&play, None);
+            return None;
+        }
+        match self.advance(&mut play) {
+            Some(verdict) => round.ended(&play, Some(verdict)),
+            None => return Some(play),
+        }
+        None
+    }
+
+    /// Where the plays of a case cut its requests: each at that place of the
+    /// list of its places. One play that cuts nothing, when none is asked for.
+    fn cuts(&self, case: &Case) -> Vec<Option<usize>> {
+        if !self.options.cut {
+            return vec![None];
+        }
+        let most = play::most_places(case);
+        let waits = case.steps.iter().any(|s| s.wait_ms > 0);
+        // What must be alone and waits as well takes too long for all.
+        if case.fresh || (waits && self.wants_alone(case)) {
+            return [0, most / 2, most.saturating_sub(1)].map(Some).to_vec();
+        }
+        (0..most).map(Some).collect()
+    }
+
+    fn wants(&self, case: &Case) -> bool {
+        let filter = self.options.filter.as_ref();
+        case.runs_over(self.options.transport) && filter.is_none_or(|f| f.is_match(&case.name))
     }
 
     fn wants_alone(&self, case: &Case) -> bool {
@@ -149,19 +244,21 @@ impl Runner {
     }
 
     fn wants_fresh(&self, case: &Case) -> bool {
-        case.fresh || (case.oracle_fresh && self.options.target == Target::Oracle)
+        // Over TCP only the connection is upset, and that is made anew.
+        let upset = case.oracle_fresh && self.options.transport == Transport::Udp;
+        case.fresh || (upset && self.options.target == Target::Oracle)
     }
 
-    /// Takes a case up to its end, or, with `park`, to its first pause.
-    fn advance(&mut self, play: &mut Play<'_>, park: bool) -> Option<Verdict> {
+    /// Takes a case up to its end, or to its next pause.
+    fn advance(&mut self, play: &mut Play<'_>) -> Option<Verdict> {
         if let Some(reason) = self.reason_to_skip(play.case) {
             return Some(Verdict::Skipped(reason));
         }
-        match self.try_advance(play, park) {
+        match self.try_advance(play) {
             Ok(Progress::Parked) => None,
             Ok(Progress::Ended) => Some(Verdict::Passed(std::mem::take(&mut play.differences))),
             Err(e) => {
-                self.exchange.settle();
+                self.link.settle();
                 if let Some(Unavailable(what)) = e.downcast_ref() {
                     return Some(Verdict::Skipped(what.clone()));
                 }
@@ -170,23 +267,24 @@ impl Runner {
         }
     }
 
-    fn try_advance(&mut self, play: &mut Play<'_>, park: bool) -> Result<Progress> {
+    fn try_advance(&mut self, play: &mut Play<'_>) -> Result<Progress> {
         let fresh = self.wants_fresh(play.case);
-        if fresh || self.upset {
+        if (fresh && !play.begun()) || self.upset {
             if let Some(server) = &mut self.server {
                 server.restart()?;
-                self.exchange.reconnect(self.options.addr)?;
+                self.link.reconnect(self.options.addr)?;
             }
         }
         self.upset = fresh;
-        play.advance(&mut self.exchange, &self.options, park)
+        play.advance(&mut self.link, &self.options)
     }
 
     fn reason_to_skip(&self, case: &Case) -> Option<String> {
         if let (Some(why), Target::Oracle) = (&case.oracle_skip, self.options.target) {
             return Some(why.clone());
         }
-        if case.large && !self.options.large {
+        let datagrams = self.options.transport == Transport::Udp;
+        if case.large && datagrams && !self.options.large {
             return Some("large datagrams are excluded".into());
         }
         if self.options.nat && case.steps.iter().any(|s| s.from_server_port) {

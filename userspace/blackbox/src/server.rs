@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use anyhow::{bail, Context, Result};
 
+use crate::case::Transport;
 use crate::client::Client;
+use crate::stream;
 
 /// How long a server may take to answer its first request.
 const STARTUP: Duration = Duration::from_secs(10);
@@ -18,17 +20,19 @@ const STARTUP: Duration = Duration::from_secs(10);
 pub struct Server {
     command: String,
     addr: SocketAddr,
+    transport: Transport,
     child: Child,
 }
 
 impl Server {
     /// Starts `command`, in which `{port}` and `{addr}` stand for the address
-    /// to serve, and waits until it answers.
-    pub fn start(command: &str, addr: SocketAddr) -> Result<Self> {
+    /// to serve, and waits until it answers over `transport`.
+    pub fn start(command: &str, addr: SocketAddr, transport: Transport) -> Result<Self> {
         let child = launch(command, addr)?;
         let mut server = Self {
             command: command.to_owned(),
             addr,
+            transport,
             child,
         };
         server.await_ready()?;
@@ -43,7 +47,10 @@ impl Server {
     }
 
     fn await_ready(&mut self) -> Result<()> {
-        let ready = Client::connect(self.addr)?.wait_ready(STARTUP)?;
+        let ready = match self.transport {
+            Transport::Udp => Client::connect(self.addr)?.wait_ready(STARTUP)?,
+            Transport::Tcp => stream::wait_ready(self.addr, STARTUP)?,
+        };
         if let Some(status) = self.child.try_wait()? {
             bail!("'{}' ended at once: {status}", self.command);
         }

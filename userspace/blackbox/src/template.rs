@@ -12,6 +12,7 @@
 //! | `{id}`            | a request id of the runner's choice, 2 bytes      |
 //! | `{now}` `{now+N}` `{now-N}` | Unix time in seconds                    |
 //! | `<=name>`         | the bytes captured under that name                |
+//! | `<req …>` `<res …>` | a packet of the binary protocol: [`packet`](crate::packet) |
 //!
 //! In an expectation also:
 //!
@@ -24,6 +25,8 @@
 use std::collections::HashMap;
 
 use anyhow::{anyhow, bail, Context, Result};
+
+use crate::packet::Packet;
 
 /// Captured bytes by name.
 pub type Captures = HashMap<String, Vec<u8>>;
@@ -52,6 +55,8 @@ pub enum Token {
     Line,
     /// anything
     Any,
+    /// a packet of the binary protocol with something left open
+    Packet(Box<Packet>),
 }
 
 /// Parses `text` into tokens, placeholders filled in from `vars`.
@@ -94,6 +99,13 @@ fn match_from(tokens: &[Token], data: &[u8], captures: &mut Captures) -> bool {
             return data
                 .strip_prefix(b.as_slice())
                 .is_some_and(|d| match_from(rest, d, captures));
+        }
+        Token::Packet(packet) => {
+            let Some((len, captured)) = packet.matches(data) else {
+                return false;
+            };
+            captures.extend(captured);
+            return match_from(rest, &data[len..], captures);
         }
         Token::Num(_) => (1, data.iter().take_while(|b| b.is_ascii_digit()).count()),
         Token::Line => (1, data.iter().take_while(|b| !b"\r\n".contains(b)).count()),
@@ -205,7 +217,12 @@ impl<'a> Parser<'a> {
             "line" => self.out.push(Token::Line),
             "any" => self.out.push(Token::Any),
             _ => {
-                if let Some(name) = body.strip_prefix("cas:") {
+                if let Some(packet) = Packet::parse(body, self.vars)? {
+                    match packet.encode() {
+                        Ok(bytes) => self.push(&bytes),
+                        Err(_) => self.out.push(Token::Packet(Box::new(packet))),
+                    }
+                } else if let Some(name) = body.strip_prefix("cas:") {
                     self.out.push(Token::Num(Some(name.to_owned())));
                 } else if let Some(name) = body.strip_prefix('=') {
                     let value = self.vars.captures.get(name);

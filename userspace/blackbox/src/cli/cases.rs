@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{ensure, Result};
-use blackbox::case;
+use blackbox::case::{self, Transport};
 use blackbox::runner::{Options, Runner, Summary, Target, Verdict};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -21,6 +21,13 @@ pub(super) struct CasesArgs {
     target: Target,
     #[command(flatten)]
     server: ServerArgs,
+    /// What carries the requests
+    #[arg(long, value_enum, default_value = "udp")]
+    transport: Transport,
+    /// Play each case over and over, its requests cut in two at another place
+    /// each time (TCP only)
+    #[arg(long)]
+    cut: bool,
     /// Directory of the table
     #[arg(long, value_name = "DIR", default_value = "tests/cases")]
     cases: PathBuf,
@@ -43,10 +50,12 @@ pub(super) struct CasesArgs {
 
 pub(super) fn run(args: &CasesArgs) -> Result<bool> {
     let cases = case::load(&args.cases)?;
-    let (addr, server) = args.server.start()?;
+    let (addr, server) = args.server.start(args.transport)?;
     let options = Options {
         target: args.target,
         addr,
+        transport: args.transport,
+        cut: args.cut,
         timeout: Duration::from_millis(args.timeout_ms),
         filter: args.filter.clone(),
         large: !args.no_large,
@@ -63,6 +72,10 @@ pub(super) fn run(args: &CasesArgs) -> Result<bool> {
     });
     bar.finish_and_clear();
     print_differences(&summary);
+    if args.cut {
+        println!("{} requests were sent in two pieces", summary.cuts);
+        ensure!(summary.cuts > 0, "not one request was cut");
+    }
     println!("{}", summary.line());
     let (passed, failed, _) = summary.counts();
     ensure!(passed + failed > 0, "not one case was run");

@@ -13,7 +13,7 @@ use crate::frame::{self, Assembler, Header};
 use crate::template::show_short;
 
 /// How long to listen for what should not come.
-const GRACE: Duration = Duration::from_millis(30);
+const GRACE: Duration = Duration::from_millis(10);
 /// The same where no probe can be sent afterwards.
 const LONG_GRACE: Duration = Duration::from_millis(100);
 
@@ -81,30 +81,46 @@ impl Exchange {
         let deadline = Instant::now() + self.timeout;
         let mut messages = Vec::new();
         while messages.len() < count {
-            match self.message(id, deadline)? {
-                Some(message) => messages.push(message),
+            match self.message(&[id], deadline)? {
+                Some((_, message)) => messages.push(message),
                 None => break,
             }
         }
         Ok(messages)
     }
 
-    /// Takes whatever messages come with this id until there is a pause.
-    /// `surely` says that there must be one.
-    pub(super) fn collect_all(&mut self, id: u16, surely: bool) -> Result<Vec<Message>> {
-        let first = if surely { self.timeout } else { LONG_GRACE };
-        let mut deadline = Instant::now() + first;
+    /// Takes whatever messages come with this id before the answer to a
+    /// request that is sent afterwards.
+    pub(super) fn collect_probed(&mut self, id: u16) -> Result<Vec<Message>> {
+        let probe = self.next_id();
+        self.client.send(&frame::request(probe, b"version\r\n"))?;
+        let deadline = Instant::now() + self.timeout;
         let mut messages = Vec::new();
-        while let Some(message) = self.message(id, deadline)? {
+        while let Some((from, message)) = self.message(&[id, probe], deadline)? {
+            if from == probe {
+                return Ok(messages);
+            }
             messages.push(message);
-            deadline = Instant::now() + GRACE;
+        }
+        bail!("the probe after it is not answered")
+    }
+
+    /// Takes whatever messages come with this id until there is a pause, from
+    /// a server the case may have upset.
+    pub(super) fn collect_unprobed(&mut self, id: u16) -> Result<Vec<Message>> {
+        let mut deadline = Instant::now() + LONG_GRACE;
+        let mut messages = Vec::new();
+        while let Some((_, message)) = self.message(&[id], deadline)? {
+            messages.push(message);
+            deadline = Instant::now() + LONG_GRACE;
         }
         Ok(messages)
     }
 
-    fn message(&mut self, id: u16, deadline: Instant) -> Result<Option<Message>> {
+    /// The next message with one of these ids, and its id.
+    fn message(&mut self, ids: &[u16], deadline: Instant) -> Result<Option<(u16, Message)>> {
         let mut assembler = Assembler::default();
-        let mut some = false;
+        let mut some = None;
         while let Some(datagram) = self.client.recv(deadline)? {
             let (header, text) = Header::decode(datagram).ok_or_else(|| {
                 anyhow!(
@@ -112,22 +128,23 @@ impl Exchange {
                     show_short(datagram, 300)
                 )
             })?;
+            let id = some.unwrap_or(header.id);
             ensure!(
-                header.id == id,
-                "an answer with id {:#06x} instead of {id:#06x}: '{}'",
+                header.id == id && ids.contains(&id),
+                "an answer with id {:#06x} instead of {ids:#06x?}: '{}'",
                 header.id,
                 show_short(text, 300)
             );
             if header.total == 0 && text.is_empty() {
-                return Ok(Some(Message::Bare));
+                return Ok(Some((id, Message::Bare)));
             }
             match assembler.add(header, text) {
-                Ok(Some(whole)) => return Ok(Some(Message::Text(whole))),
-                Ok(None) => some = true,
+                Ok(Some(whole)) => return Ok(Some((id, Message::Text(whole)))),
+                Ok(None) => some = Some(id),
                 Err(fault) => bail!("{fault}: '{}'", show_short(text, 300)),
             }
         }
-        ensure!(!some, "an answer whose other datagrams never came");
+        ensure!(some.is_none(), "an answer whose other datagrams never came");
         Ok(None)
     }
 
@@ -137,9 +154,9 @@ impl Exchange {
         let id = self.next_id();
         self.client.send(&frame::request(id, b"version\r\n"))?;
         let deadline = Instant::now() + self.timeout;
-        match self.message(id, deadline)? {
-            Some(Message::Text(text)) if text.starts_with(b"VERSION ") => {}
-            Some(other) => bail!("the probe after it is answered {}", other.show()),
+        match self.message(&[id], deadline)? {
+            Some((_, Message::Text(text))) if text.starts_with(b"VERSION ") => {}
+            Some((_, other)) => bail!("the probe after it is answered {}", other.show()),
             None => bail!("the probe after it is not answered"),
         }
         self.quiet(GRACE)

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::fake::{Fake, Fault};
-use blackbox::case;
+use blackbox::case::{self, Transport};
 use blackbox::runner::{Options, Runner, Summary, Target, Verdict};
 
 fn play(fault: Fault, target: Target, table: &str) -> Summary {
@@ -14,6 +14,8 @@ fn play(fault: Fault, target: Target, table: &str) -> Summary {
     let options = Options {
         target,
         addr: fake.addr,
+        transport: Transport::Udp,
+        cut: false,
         timeout: Duration::from_millis(150),
         filter: None,
         large: false,
@@ -164,6 +166,11 @@ fn mistakes_in_the_table_are_found() {
         step(r"send = 'a', expect = 'b', oracle = { expect = 'c', why = '' }"),
         step(r"send = '\q', expect = 'b'"),
         step(r"send = 'a', expect = 'b', typo = true"),
+        step(r"send = 'a', expect = 'b', closes = true"),
+        step(r"send = '<req nonsense>', expect = 'b'"),
+        step(r"send = '<req get cas=*>', expect = 'b'"),
+        step(r"raw = 'a', expect = 'b'").replace("steps", "only = 'tcp'\nsteps"),
+        step(r"send = 'a', expect = 'b'").replace("steps", "only = 'sctp'\nsteps"),
         "[[case]]\nname = 'x'\nsteps = []\n".to_owned(),
     ] {
         assert!(case::parse(&wrong).is_err(), "taken: {wrong}");

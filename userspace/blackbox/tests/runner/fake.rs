@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A small memcached over UDP that can be told to misbehave, to show that
-//! every kind of misbehaviour is noticed.
+//! A small memcached over UDP or TCP that can be told to misbehave, to show
+//! that every kind of misbehaviour is noticed.
 
 use std::collections::HashMap;
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -55,6 +56,16 @@ pub(crate) enum Fault {
     ShortEnd,
     /// forgets the flags
     NoFlags,
+    /// TCP: takes what one read gives for one request
+    WholeReads,
+    /// TCP: loses the byte that begins the second piece of a request
+    LosesAtCut,
+    /// TCP: closes after each answer
+    HangsUp,
+    /// TCP: does not close on quit
+    Clings,
+    /// TCP: sends more once it has answered
+    Afterthought,
 }
 
 /// A server on its own thread, ended when dropped.
@@ -74,7 +85,7 @@ impl Fake {
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             let mut server = Server {
-                socket,
+                socket: Some(socket),
                 fault,
                 items: HashMap::new(),
                 answers: 0,
@@ -82,6 +93,39 @@ impl Fake {
             // Pairs with nothing: only the flag itself matters.
             while !stopped.load(Ordering::Relaxed) {
                 server.turn();
+            }
+        });
+        Self {
+            addr,
+            stop,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Fake {
+    pub(crate) fn start_tcp(fault: Fault) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let mut server = Server {
+                socket: None,
+                fault,
+                items: HashMap::new(),
+                answers: 0,
+            };
+            let mut peers = Vec::new();
+            while !stopped.load(Ordering::Relaxed) {
+                if let Ok((socket, _)) = listener.accept() {
+                    socket.set_nonblocking(true).unwrap();
+                    socket.set_nodelay(true).unwrap();
+                    peers.push((socket, Vec::new()));
+                }
+                peers.retain_mut(|(socket, pending)| server.talk(socket, pending));
+                std::thread::sleep(Duration::from_micros(20));
             }
         });
         Self {
@@ -101,6 +145,18 @@ impl Drop for Fake {
     }
 }
 
+/// How long the request is that `pending` begins with, once it is all there.
+fn request_length(pending: &[u8]) -> Option<usize> {
+    let line = pending.iter().position(|&b| b == b'\n')? + 1;
+    let text = String::from_utf8_lossy(&pending[..line]);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let data = match words.as_slice() {
+        ["set", _, _, _, len, ..] => len.parse::<usize>().ok()? + 2,
+        _ => 0,
+    };
+    (pending.len() >= line + data).then_some(line + data)
+}
+
 #[derive(Clone)]
 struct Item {
     flags: String,
@@ -110,7 +166,7 @@ struct Item {
 }
 
 struct Server {
-    socket: UdpSocket,
+    socket: Option<UdpSocket>,
     fault: Fault,
     items: HashMap<String, Item>,
     answers: u64,
@@ -119,7 +175,7 @@ struct Server {
 impl Server {
     fn turn(&mut self) {
         let mut buffer = vec![0; 1 << 16];
-        let Ok((len, from)) = self.socket.recv_from(&mut buffer) else {
+        let Some(Ok((len, from))) = self.socket.as_ref().map(|s| s.recv_from(&mut buffer)) else {
             return;
         };
         let Some((header, text)) = Header::decode(&buffer[..len]) else {
@@ -134,6 +190,47 @@ impl Server {
             }
             self.send(header.id, &reply, from);
         }
+    }
+
+    /// Answers what has come on a connection; whether to keep it.
+    fn talk(&mut self, socket: &mut TcpStream, pending: &mut Vec<u8>) -> bool {
+        let mut buffer = vec![0; 1 << 16];
+        match socket.read(&mut buffer) {
+            Ok(0) => return false,
+            Ok(len) => {
+                let lost = self.fault == Fault::LosesAtCut && !pending.is_empty();
+                pending.extend_from_slice(&buffer[usize::from(lost)..len]);
+            }
+            Err(_) => return true,
+        }
+        if self.fault == Fault::Dead {
+            return true;
+        }
+        while let Some(len) = request_length(pending) {
+            let request: Vec<u8> = pending.drain(..len).collect();
+            if request.starts_with(b"quit") && self.fault != Fault::Clings {
+                return false;
+            }
+            let mut reply = self.execute(&request).unwrap_or_default();
+            match self.fault {
+                Fault::ShortEnd => drop(reply.pop()),
+                Fault::Twice => reply.extend(reply.clone()),
+                _ => {}
+            }
+            let _ = socket.write_all(&reply);
+            if self.fault == Fault::Afterthought {
+                std::thread::sleep(Duration::from_millis(1));
+                let _ = socket.write_all(b"!\r\n");
+            }
+            if self.fault == Fault::HangsUp {
+                return false;
+            }
+        }
+        if self.fault == Fault::WholeReads && !pending.is_empty() {
+            pending.clear();
+            let _ = socket.write_all(b"ERROR\r\n");
+        }
+        true
     }
 
     fn execute(&mut self, text: &[u8]) -> Option<Vec<u8>> {
@@ -236,9 +333,9 @@ impl Server {
             if self.fault == Fault::Stump {
                 datagram.truncate(4);
             }
-            self.socket.send_to(&datagram, to).unwrap();
-            if self.fault == Fault::Twice {
-                self.socket.send_to(&datagram, to).unwrap();
+            let copies = if self.fault == Fault::Twice { 2 } else { 1 };
+            for socket in self.socket.iter().cycle().take(copies) {
+                socket.send_to(&datagram, to).unwrap();
             }
         }
     }

@@ -6,4 +6,6 @@
 mod cases;
 mod checks;
 mod fake;
+mod packets;
+mod streams;
 mod units;
