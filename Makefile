@@ -1,7 +1,7 @@
 # The commands people type; `make help` lists them. The work is in scripts/ and
 # vm/, the module's own build in Kbuild.
 
-export KDIR PORT MODULE_ARGS RUN_ONCE DURATION ONLY
+export KDIR PORT MODULE_ARGS RUN_ONCE DURATION ONLY INSTALL_MOD_PATH
 
 help:
 	@printf '%s\n' \

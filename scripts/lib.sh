@@ -23,22 +23,27 @@ need_root() {
 	[[ $(id -u) -eq 0 ]] || die "this needs root (it mounts and changes root directories): try again with sudo"
 }
 
-# step TITLE LOG COMMAND…: runs COMMAND with its output in build/log/LOG.log,
-# shows one progress line, and the log's tail when COMMAND fails.
+# step TITLE LOG COMMAND…: runs COMMAND with its output in build/log/LOG.log and
+# shows one progress line. When COMMAND fails, so does the whole script (after
+# calling $STEP_FAILED, if set), with the log's tail. Not for conditions: in
+# them a function of several commands would run on after one has failed.
 step() {
-	local title=$1 log=$LOGS/$2.log start=$SECONDS status=0
+	local title=$1 log=$LOGS/$2.log start=$SECONDS status
 	shift 2
 	mkdir -p "$LOGS"
-	printf '  %-52s ' "$title"
-	"$@" >"$log" 2>&1 </dev/null || status=$?
-	if [[ $status -ne 0 ]]; then
-		printf 'FAILED after %d s\n' $((SECONDS - start))
-		printf '%s\n' "--- last lines of ${log#"$TREE"/}:" >&2
-		tail -n 30 "$log" >&2
-		printf '%s\n' "---" >&2
-		return "$status"
+	printf '  %-54s ' "$title"
+	set +e
+	(set -e; "$@") >"$log" 2>&1 </dev/null
+	status=$?
+	set -e
+	if [[ $status -eq 0 ]]; then
+		printf '%3d s\n' $((SECONDS - start))
+		return
 	fi
-	printf '%3d s\n' $((SECONDS - start))
+	printf 'FAILED after %d s\n' $((SECONDS - start))
+	printf '%s\n' "--- last lines of ${log#"$TREE"/}:" "$(tail -n 30 "$log")" "---" >&2
+	${STEP_FAILED:-:}
+	exit "$status"
 }
 
 # The kernel that the build root holds, complete with its Rust metadata.
