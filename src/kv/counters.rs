@@ -70,7 +70,7 @@ counters! {
     drop_short,
     /// Datagrams dropped: the frame's total is not 1.
     drop_not_single,
-    /// Datagrams dropped: no newline, hence no command.
+    /// Datagrams dropped: no newline, nor a binary header, hence no command.
     drop_no_newline,
     /// Keys asked for by `get` and `gets`.
     cmd_get,
@@ -94,6 +94,26 @@ counters! {
     delete_hits,
     /// `delete` commands that found none.
     delete_misses,
+    /// `touch` and `gat` commands, each key one.
+    cmd_touch,
+    /// Those that found their key.
+    touch_hits,
+    /// Those that did not.
+    touch_misses,
+    /// `incr` commands that found a number.
+    incr_hits,
+    /// `incr` commands that found nothing.
+    incr_misses,
+    /// `decr` commands that found a number.
+    decr_hits,
+    /// `decr` commands that found nothing.
+    decr_misses,
+    /// Cas numbers that were the item's.
+    cas_hits,
+    /// Cas numbers for a key that was not there.
+    cas_misses,
+    /// Cas numbers that were not the item's.
+    cas_badval,
     /// `flush_all` commands.
     cmd_flush,
     /// Live items removed to make room.

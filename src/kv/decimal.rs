@@ -62,3 +62,11 @@ pub(crate) fn parse_c(text: &[u8]) -> Option<i64> {
         None => parse_signed(text),
     }
 }
+
+/// A counter as memcached reads it: spaces in front, digits, and then spaces or
+/// the end.
+pub(crate) fn parse_counter(data: &[u8]) -> Option<u64> {
+    let digits = data.trim_ascii_start();
+    let end = digits.iter().position(u8::is_ascii_whitespace);
+    parse(digits.get(..end.unwrap_or(digits.len()))?)
+}

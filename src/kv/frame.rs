@@ -3,6 +3,7 @@
 //! eight bytes, four 16-bit fields in network order: request id, sequence
 //! number, total datagrams of this message, reserved.
 
+use crate::binary;
 use crate::limits::{FRAME_LEN, TEXT_MAX};
 
 /// Why a datagram gets no answer.
@@ -12,7 +13,8 @@ pub enum Drop {
     Short,
     /// The request says it is part of several datagrams, or of none.
     NotSingle,
-    /// No newline anywhere, hence no command.
+    /// No newline anywhere, or for the binary protocol not even a whole
+    /// header: hence no command.
     NoNewline,
 }
 
@@ -35,7 +37,11 @@ pub(crate) fn parse(datagram: &[u8]) -> Result<(u16, &[u8]), Drop> {
     if u16::from_be_bytes([total_high, total_low]) != 1 {
         return Err(Drop::NotSingle);
     }
-    if !text.contains(&b'\n') {
+    let has_command = match binary::speaks(text) {
+        true => text.len() >= binary::HEADER_LEN,
+        false => text.contains(&b'\n'),
+    };
+    if !has_command {
         return Err(Drop::NoNewline);
     }
     Ok((u16::from_be_bytes([id_high, id_low]), text))

@@ -27,6 +27,7 @@
     clippy::unwrap_used
 )]
 
+mod binary;
 mod counters;
 mod decimal;
 mod exec;

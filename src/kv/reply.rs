@@ -75,7 +75,38 @@ impl<'b> Reply<'b> {
         let _ = self.append(OVERFLOW);
     }
 
-    fn room(&self) -> usize {
+    /// Lets `write` make a text and `convert` an answer of it. The text is kept
+    /// in the far half of the free buffer meanwhile, the answer must fit into
+    /// the near half.
+    pub(crate) fn through(
+        &mut self,
+        write: impl FnOnce(&mut Reply<'_>) -> Result<(), Full>,
+        convert: impl FnOnce(&[u8], &mut Reply<'_>) -> Result<(), Full>,
+    ) -> Result<(), Full> {
+        let free = self.buf.len().saturating_sub(self.len);
+        let middle = self.len.saturating_add(free / 2);
+        let (near, far) = self.buf.split_at_mut_checked(middle).ok_or(Full)?;
+        let mut text = Reply::new(far);
+        write(&mut text)?;
+        let mut answer = Reply {
+            buf: near,
+            len: self.len,
+        };
+        convert(text.text(), &mut answer)?;
+        self.len = answer.len;
+        Ok(())
+    }
+
+    /// Appends both or nothing, as [`Reply::overflow`] does.
+    pub(crate) fn put_last(&mut self, first: &[u8], second: &[u8]) {
+        let mark = self.mark();
+        if self.append(first).is_err() || self.append(second).is_err() {
+            self.rewind(mark);
+        }
+    }
+
+    /// How much more fits.
+    pub(crate) fn room(&self) -> usize {
         self.buf
             .len()
             .saturating_sub(self.len)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The request path: frame, request, exec, reply.
+//! The request path of a datagram: frame, request, exec, reply.
 
 use crate::frame::{self, Datagrams, Drop};
 use crate::limits::FRAME_LEN;
 use crate::request::Requests;
-use crate::{exec, Context, Counters, Kv, Platform, Reply};
+use crate::{binary, exec, Context, Counters, Kv, Platform, Reply};
 
 /// What is to be done after [`serve`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,12 @@ pub fn serve<P: Platform>(
         Err(drop) => return dropped(cx.mine, drop),
     };
     kv.tick(cx.now);
+    if binary::speaks(text) {
+        if binary::datagram(kv, cx, text, reply).is_err() {
+            cx.mine.reply_overflows.inc();
+        }
+        return answered(cx.mine, request_id, reply);
+    }
     for mut request in Requests::new(text) {
         let mark = reply.mark();
         if !reply.has_room() || exec::run(kv, cx, &mut request, reply).is_err() {
@@ -47,10 +53,14 @@ pub fn serve<P: Platform>(
             break;
         }
     }
+    answered(cx.mine, request_id, reply)
+}
+
+fn answered(mine: &Counters, request_id: u16, reply: &Reply<'_>) -> Outcome {
     if reply.text().is_empty() {
         return Outcome::Silent;
     }
-    count_out(cx.mine, request_id, reply);
+    count_out(mine, request_id, reply);
     Outcome::Reply { request_id }
 }
 

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Binary commands to answers.
+
+use super::header::Status;
+use super::reply::{self, Body};
+use super::request::{Arith, Command, Frame, Get, Mode};
+use crate::reply::{Full, Reply};
+use crate::store::{Amend, Change, Done, Entry, Exptime, Look, Lookup, Part, Value, Was};
+use crate::{decimal, Context, Kv, Platform, VERSION};
+
+/// What a command that changes something has to say.
+enum Answer {
+    /// Success, with the item's cas number if it has one still.
+    Ok {
+        cas: u64,
+    },
+    /// Success, with the counter's new value.
+    Counter {
+        value: u64,
+        cas: u64,
+    },
+    Refused(Status),
+}
+
+/// Executes one command and appends its answer.
+///
+/// # Errors
+///
+/// [`Full`] when the answer does not fit; part of it may have been appended.
+/// Happens to a get (a gat has touched its item by then), a stat and a miss
+/// that repeats its key, to nothing else.
+pub(super) fn run<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    frame: &Frame<'_>,
+    value: &[u8],
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
+    let cas = frame.header.cas;
+    let answer = match frame.command {
+        Command::Get(get) => return self::get(kv, cx, frame, &get, reply),
+        Command::Stat { what } => return super::stat::run(kv, cx, frame, what, reply),
+        Command::Version => {
+            let body = Body {
+                value: VERSION.as_bytes(),
+                ..Body::default()
+            };
+            return reply::put(reply, &frame.header, Status::Ok, &body);
+        }
+        Command::Store {
+            mode,
+            key,
+            flags,
+            exptime,
+        } => store(kv, cx, mode, key, cas, Entry::new(flags, exptime, value)),
+        Command::Join { key, front } => join(kv, cx, key, cas, front, value),
+        Command::Delete { key } => delete(kv, cx, key, cas),
+        Command::Arith(operands) => arith(kv, cx, &operands, cas),
+        Command::Flush { exptime } => {
+            cx.mine.cmd_flush.inc();
+            kv.flush_all(exptime, cx.now, cx.unix_now);
+            Answer::Ok { cas: 0 }
+        }
+        Command::Noop | Command::Quit => Answer::Ok { cas: 0 },
+    };
+    say(frame, &answer, reply)
+}
+
+/// A value that no item can hold, or that nobody can hold until it is whole.
+pub(super) fn not_stored<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    frame: &Frame<'_>,
+    status: Status,
+) {
+    match status {
+        Status::TooLarge => cx.mine.store_too_large.inc(),
+        _ => cx.mine.store_no_memory.inc(),
+    }
+    if let Command::Store {
+        mode: Mode::Set,
+        key,
+        ..
+    } = frame.command
+    {
+        // What is there is not what the client wanted to be there.
+        kv.update(key, cx, |_| Change::Remove);
+    }
+}
+
+/// A quiet command says nothing but what went wrong.
+fn say(frame: &Frame<'_>, answer: &Answer, reply: &mut Reply<'_>) -> Result<(), Full> {
+    let (value, cas) = match answer {
+        Answer::Refused(status) => return reply::refuse(reply, &frame.header, *status),
+        _ if frame.quiet => return Ok(()),
+        Answer::Ok { cas } => return put_ok(frame, &[], *cas, reply),
+        Answer::Counter { value, cas } => (value, cas),
+    };
+    put_ok(frame, &value.to_be_bytes(), *cas, reply)
+}
+
+fn put_ok(frame: &Frame<'_>, value: &[u8], cas: u64, reply: &mut Reply<'_>) -> Result<(), Full> {
+    let body = Body {
+        value,
+        cas,
+        ..Body::default()
+    };
+    reply::put(reply, &frame.header, Status::Ok, &body)
+}
+
+fn get<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    frame: &Frame<'_>,
+    get: &Get<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
+    let found = match get.touch {
+        None => kv.get(get.key, Look::Use, cx, |value| {
+            put_value(frame, get, value, reply)
+        }),
+        Some(exptime) => touch(kv, cx, get.key, exptime, |value| {
+            put_value(frame, get, value, reply)
+        }),
+    };
+    count(cx, get.touch.is_some(), &found);
+    match found {
+        Lookup::Hit(put) => put,
+        _ if frame.quiet => Ok(()),
+        _ if get.with_key => {
+            let body = Body {
+                key: get.key,
+                ..Body::default()
+            };
+            reply::put(reply, &frame.header, Status::NotFound, &body)
+        }
+        _ => reply::refuse(reply, &frame.header, Status::NotFound),
+    }
+}
+
+fn touch<P: Platform, R>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    key: &[u8],
+    exptime: i64,
+    mut found: impl FnMut(&Value<'_>) -> R,
+) -> Lookup<R> {
+    let mut hit = None;
+    let updated = kv.update(key, cx, |value| {
+        hit = value.map(&mut found);
+        Change::Amend(Amend {
+            exptime: Some(exptime),
+            used: true,
+            ..Amend::default()
+        })
+    });
+    match (updated.was, hit) {
+        (_, Some(hit)) => Lookup::Hit(hit),
+        (Was::Expired, None) => Lookup::Expired,
+        (Was::Flushed, None) => Lookup::Flushed,
+        (Was::Missing | Was::Live, None) => Lookup::Miss,
+    }
+}
+
+/// Called with the item locked: copies, and nothing else.
+fn put_value(
+    frame: &Frame<'_>,
+    get: &Get<'_>,
+    value: &Value<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
+    let body = Body {
+        extras: &value.flags().to_be_bytes(),
+        key: if get.with_key { get.key } else { &[] },
+        value: if get.with_value { value.data() } else { &[] },
+        cas: value.cas,
+    };
+    reply::put(reply, &frame.header, Status::Ok, &body)
+}
+
+/// As memcached counts: a gat is a touch.
+fn count<R>(cx: &Context<'_>, touch: bool, found: &Lookup<R>) {
+    let mine = cx.mine;
+    let (all, hits, misses) = if touch {
+        (&mine.cmd_touch, &mine.touch_hits, &mine.touch_misses)
+    } else {
+        (&mine.cmd_get, &mine.get_hits, &mine.get_misses)
+    };
+    all.inc();
+    match found {
+        Lookup::Hit(_) => hits.inc(),
+        Lookup::Miss => misses.inc(),
+        Lookup::Expired => {
+            misses.inc();
+            mine.get_expired.inc();
+        }
+        Lookup::Flushed => {
+            misses.inc();
+            mine.get_flushed.inc();
+        }
+    }
+}
+
+/// With a cas number, all three modes are cas.
+fn store<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    mode: Mode,
+    key: &[u8],
+    cas: u64,
+    new: Entry<'_>,
+) -> Answer {
+    cx.mine.cmd_set.inc();
+    let mut refused = Status::NotStored;
+    let updated = kv.update(key, cx, |old| {
+        refused = match (old, mode) {
+            (None, _) if cas != 0 => Status::NotFound,
+            (Some(old), _) if cas != 0 && cas != old.cas => Status::Exists,
+            (Some(_), Mode::Add) if cas == 0 => Status::Exists,
+            (None, Mode::Replace) => Status::NotFound,
+            _ => {
+                return Change::Store(Entry {
+                    or_remove: mode == Mode::Set,
+                    ..new
+                })
+            }
+        };
+        Change::Keep
+    });
+    let answer = stored(cx, updated.done, refused);
+    if cas != 0 {
+        match answer {
+            Answer::Refused(Status::NotFound) => cx.mine.cas_misses.inc(),
+            Answer::Refused(Status::Exists) => cx.mine.cas_badval.inc(),
+            Answer::Ok { .. } => cx.mine.cas_hits.inc(),
+            _ => {}
+        }
+    }
+    answer
+}
+
+/// Append and prepend.
+fn join<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    key: &[u8],
+    cas: u64,
+    front: bool,
+    value: &[u8],
+) -> Answer {
+    cx.mine.cmd_set.inc();
+    let mut refused = Status::NotStored;
+    let updated = kv.update(key, cx, |old| {
+        let Some(old) = old else {
+            refused = Status::NotStored;
+            return Change::Keep;
+        };
+        if cas != 0 && cas != old.cas {
+            refused = Status::Exists;
+            return Change::Keep;
+        }
+        let data = match front {
+            true => [Part::Bytes(value), Part::Old],
+            false => [Part::Old, Part::Bytes(value)],
+        };
+        Change::Store(Entry {
+            exptime: Exptime::Keep,
+            data,
+            key_is_binary: old.key_is_binary,
+            ..Entry::new(old.flags(), 0, &[])
+        })
+    });
+    match stored(cx, updated.done, refused) {
+        // Each of the two alone would have been none too large.
+        Answer::Refused(Status::TooLarge) => Answer::Refused(Status::NotStored),
+        answer => answer,
+    }
+}
+
+/// What a storage command answers; `refused`, if it did not come to that.
+fn stored(cx: &Context<'_>, done: Done, refused: Status) -> Answer {
+    match done {
+        Done::Stored { cas } => {
+            cx.mine.total_items.inc();
+            Answer::Ok { cas }
+        }
+        Done::TooLarge => {
+            cx.mine.store_too_large.inc();
+            Answer::Refused(Status::TooLarge)
+        }
+        Done::NoMemory => {
+            cx.mine.store_no_memory.inc();
+            Answer::Refused(Status::OutOfMemory)
+        }
+        Done::Nothing | Done::Removed | Done::Amended { .. } => Answer::Refused(refused),
+    }
+}
+
+fn delete<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, key: &[u8], cas: u64) -> Answer {
+    let mut exists = false;
+    let updated = kv.update(key, cx, |old| {
+        exists = old.is_some_and(|old| cas != 0 && cas != old.cas);
+        match exists {
+            true => Change::Keep,
+            false => Change::Remove,
+        }
+    });
+    match updated.done {
+        Done::Removed => {
+            cx.mine.delete_hits.inc();
+            Answer::Ok { cas: 0 }
+        }
+        _ if exists => Answer::Refused(Status::Exists),
+        _ => {
+            cx.mine.delete_misses.inc();
+            Answer::Refused(Status::NotFound)
+        }
+    }
+}
+
+fn arith<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, arith: &Arith<'_>, cas: u64) -> Answer {
+    let mut outcome = Err(Status::NotFound);
+    let updated = kv.update(arith.key, cx, |old| {
+        let change = counted(arith, cas, old);
+        outcome = match &change {
+            Ok((value, _)) => Ok(*value),
+            Err(status) => Err(*status),
+        };
+        change.map_or(Change::Keep, |(_, new)| Change::Store(new))
+    });
+    let hit = updated.was == Was::Live;
+    let (hits, misses) = match arith.decr {
+        true => (&cx.mine.decr_hits, &cx.mine.decr_misses),
+        false => (&cx.mine.incr_hits, &cx.mine.incr_misses),
+    };
+    match (outcome, updated.done) {
+        (Ok(value), Done::Stored { cas }) => {
+            match hit {
+                true => hits.inc(),
+                false => cx.mine.total_items.inc(),
+            }
+            Answer::Counter { value, cas }
+        }
+        (Ok(_), _) => {
+            cx.mine.store_no_memory.inc();
+            Answer::Refused(Status::OutOfMemory)
+        }
+        (Err(status), _) => {
+            if status == Status::NotFound {
+                misses.inc();
+            }
+            Answer::Refused(status)
+        }
+    }
+}
+
+/// A counter's next value, and the item to hold it.
+fn counted<'a>(
+    arith: &Arith<'_>,
+    cas: u64,
+    old: Option<&Value<'_>>,
+) -> Result<(u64, Entry<'a>), Status> {
+    let Some(old) = old else {
+        let (value, exptime) = arith.initial.ok_or(Status::NotFound)?;
+        let data = [Part::Number { value, width: 0 }, Part::Bytes(&[])];
+        return Ok((
+            value,
+            Entry {
+                data,
+                ..Entry::new(0, exptime, &[])
+            },
+        ));
+    };
+    if cas != 0 && cas != old.cas {
+        return Err(Status::Exists);
+    }
+    let value = decimal::parse_counter(old.data()).ok_or(Status::NonNumeric)?;
+    let value = match arith.decr {
+        true => value.saturating_sub(arith.delta),
+        false => value.wrapping_add(arith.delta),
+    };
+    let width = old.data().len();
+    let data = [Part::Number { value, width }, Part::Bytes(&[])];
+    Ok((
+        value,
+        Entry {
+            exptime: Exptime::Keep,
+            data,
+            stale: old.stale,
+            fetched: old.fetched,
+            key_is_binary: old.key_is_binary,
+            ..Entry::new(old.flags(), 0, &[])
+        },
+    ))
+}
