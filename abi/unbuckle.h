@@ -97,14 +97,14 @@ struct sk_buff *ub_queue_pop(struct ub_queue *batch);
 struct ub_link {
 	unsigned int mtu;	/* bytes of network layer and above */
 	unsigned int ifindex;
+	unsigned int vrf;	/* index of its VRF device, 0 without one */
 	bool ethernet;		/* plain Ethernet framing */
 	bool loopback;
-	bool l3_master;		/* a VRF: what it sends must be routed */
 	bool ipsec;		/* policies say what may leave in the clear */
 	bool has_mac;		/* the packet still has its link header */
 };
 
-void ub_link_of(const struct sk_buff *skb, const struct net_device *dev,
+void ub_link_of(const struct sk_buff *skb, struct net_device *dev,
 		struct ub_link *link);
 const u8 *ub_skb_mac(const struct sk_buff *skb);
 struct sk_buff *ub_skb_blank(unsigned int headroom, unsigned int room);

@@ -5,6 +5,7 @@
 #include <net/dst.h>
 #include <net/ip.h>
 #include <net/ip6_route.h>
+#include <net/l3mdev.h>
 #include <net/route.h>
 #include <net/udp.h>
 
@@ -21,7 +22,7 @@ static bool has_ipsec(const struct net *net)
 #endif
 }
 
-void ub_link_of(const struct sk_buff *skb, const struct net_device *dev,
+void ub_link_of(const struct sk_buff *skb, struct net_device *dev,
 		struct ub_link *link)
 {
 	link->mtu = READ_ONCE(dev->mtu);
@@ -29,7 +30,7 @@ void ub_link_of(const struct sk_buff *skb, const struct net_device *dev,
 	link->ethernet = dev->type == ARPHRD_ETHER &&
 			 dev->hard_header_len == ETH_HLEN;
 	link->loopback = dev->flags & IFF_LOOPBACK;
-	link->l3_master = netif_is_l3_master(dev);
+	link->vrf = l3mdev_master_ifindex(dev);
 	link->ipsec = has_ipsec(dev_net(dev));
 	link->has_mac = skb_mac_header_was_set(skb) &&
 			skb_network_offset(skb) - skb_mac_offset(skb) == ETH_HLEN;

@@ -45,8 +45,9 @@ pub(crate) struct ReturnPath {
     source_port: u16,
     destination_port: u16,
     device: Device,
-    /// Its index.
+    /// Its index, and that of its VRF or 0.
     ifindex: u32,
+    vrf: u32,
     /// Largest network-layer packet that the device takes, in bytes.
     mtu: usize,
     /// The Ethernet header of a reply that may go straight out.
@@ -71,7 +72,7 @@ impl ReturnPath {
         };
         let device = packet.device();
         let link = packet.link(&device);
-        let direct = link.ethernet && !link.loopback && !link.l3_master && !link.ipsec;
+        let direct = link.ethernet && !link.loopback && link.vrf == 0 && !link.ipsec;
         let ethernet = match packet.ethernet(&link) {
             Some(header) if direct => Some(reversed(header)?),
             _ => None,
@@ -82,6 +83,7 @@ impl ReturnPath {
             destination_port: be16(udp, 2)?,
             device,
             ifindex: link.ifindex,
+            vrf: link.vrf,
             mtu: link.mtu as usize,
             ethernet,
         })
@@ -116,16 +118,18 @@ impl ReturnPath {
         }
     }
 
-    /// The device that a routed reply must leave by: only link-local addresses
-    /// (RFC 4291, section 2.5.6) mean nothing without it.
+    /// The device that a routed reply must leave by, or 0: a VRF has a table of
+    /// its own, and link-local addresses (RFC 4291, section 2.5.6) mean nothing
+    /// without their device.
     fn oif(&self) -> i32 {
-        match &self.addresses {
+        let index = match &self.addresses {
             Addresses::V6 {
                 source: [0xfe, 0x80..=0xbf, ..],
                 ..
-            } => i32::try_from(self.ifindex).unwrap_or(0),
-            _ => 0,
-        }
+            } => self.ifindex,
+            _ => self.vrf,
+        };
+        i32::try_from(index).unwrap_or(0)
     }
 }
 

@@ -81,6 +81,16 @@ no_answer() {
 	fails client blackbox ask --addr "$address" --timeout-ms 500 "$@"
 }
 
+# value ADDRESS KEY COUNT: store that many times the letter KEY and read them
+# back (what repeats is shown as "<k*5000>").
+value() {
+	local said
+	said=$(ask "$1" "set $2 7 0 $3\\r\\n<$2*$3>\\r\\n" "get $2\\r\\n")
+	echo "$said"
+	grep -qx '< STORED' <<<"$said" && grep -qx "< VALUE $2 7 $3" <<<"$said" &&
+		[[ $(grep -cxF -e "< <$2*$3>" -e "< $2$2$2$2$2" <<<"$said") -eq 1 ]]
+}
+
 # counter NAME: what stats says, over loopback.
 counter() {
 	blackbox ask --addr 127.0.0.1:11211 'stats\r\n' |

@@ -4,12 +4,6 @@
 
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-# value ADDRESS KEY COUNT: store that many bytes and read them back.
-value() {
-	ask "$1" "set $2 7 0 $3\\r\\n<$2*$3>\\r\\n" | grep -qx '< STORED' &&
-		ask "$1" "get $2\\r\\n" | grep -qxF -e "< <$2*$3>" -e "< $2$2$2$2$2"
-}
-
 check 'topology' topology
 check 'load' load memory=32
 
