@@ -114,6 +114,8 @@ counters! {
     cas_misses,
     /// Cas numbers that were not the item's.
     cas_badval,
+    /// Meta commands.
+    cmd_meta,
     /// `flush_all` commands.
     cmd_flush,
     /// Live items removed to make room.

@@ -63,10 +63,11 @@ pub(crate) fn parse_c(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// A counter as memcached reads it: spaces in front, digits, and then spaces or
-/// the end.
+/// A counter as memcached reads it: spaces in front, perhaps a plus sign,
+/// digits, and then a space with whatever behind it, or the end.
 pub(crate) fn parse_counter(data: &[u8]) -> Option<u64> {
     let digits = data.trim_ascii_start();
+    let digits = digits.strip_prefix(b"+").unwrap_or(digits);
     let end = digits.iter().position(u8::is_ascii_whitespace);
     parse(digits.get(..end.unwrap_or(digits.len()))?)
 }

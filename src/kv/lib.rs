@@ -27,6 +27,7 @@
     clippy::unwrap_used
 )]
 
+mod base64;
 mod binary;
 mod counters;
 mod decimal;

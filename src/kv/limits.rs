@@ -23,6 +23,16 @@ pub const LINE_MIN: usize = 4;
 /// of keys. A datagram's lines are as long as the datagram allows.
 pub const LINE_MAX: usize = 2049;
 
+/// Most words of a meta command, its name and its key among them.
+pub const META_WORDS_MAX: usize = 20;
+
+/// Longest opaque of a meta command, its letter included.
+pub const OPAQUE_MAX: usize = 32;
+
+/// Room for whatever a meta command answers without data: a key in base 64, an
+/// opaque, and seven flags with numbers.
+pub const META_REPLY_MAX: usize = 640;
+
 /// Longest data block a command line may announce, without its CRLF.
 pub const DATA_MAX: u64 = i32::MAX as u64 - 2;
 

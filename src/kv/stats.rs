@@ -4,11 +4,11 @@
 //! from [`crate::Host`]; what has no meaning here is left out.
 
 use crate::reply::{Full, Reply};
+use crate::request::{Words, ERROR};
 use crate::{Context, Counter, Counters, Kv, Platform, VERSION};
 
 /// Commands and machinery that this build does not have.
 const NEVER: &[&str] = &[
-    "cmd_meta",
     "auth_cmds",
     "auth_errors",
     "hash_is_expanding",
@@ -31,6 +31,7 @@ const SUMS: &[(&str, Pick)] = &[
     ("cmd_set", |c| &c.cmd_set),
     ("cmd_flush", |c| &c.cmd_flush),
     ("cmd_touch", |c| &c.cmd_touch),
+    ("cmd_meta", |c| &c.cmd_meta),
     ("get_hits", |c| &c.get_hits),
     ("get_misses", |c| &c.get_misses),
     ("get_expired", |c| &c.get_expired),
@@ -63,12 +64,25 @@ const SUMS: &[(&str, Pick)] = &[
     ("udp_reply_overflows", |c| &c.reply_overflows),
 ];
 
-/// Answers `stats`.
-pub(crate) fn general<P: Platform>(
+/// Answers `stats`, and what the words behind it ask for.
+pub(crate) fn run<P: Platform>(
     kv: &Kv<P>,
     cx: &Context<'_>,
+    mut words: Words<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
+    match words.next() {
+        None => general(kv, cx, reply),
+        Some(b"reset") => {
+            reset(cx);
+            reply.put(b"RESET\r\n")
+        }
+        Some(_) => reply.put(ERROR),
+    }
+}
+
+/// Answers `stats`.
+fn general<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, reply: &mut Reply<'_>) -> Result<(), Full> {
     number(reply, "uptime", u64::from(cx.now.uptime()))?;
     number(reply, "time", cx.unix_now)?;
     line(reply, "version", |reply| reply.put(VERSION.as_bytes()))?;
@@ -96,7 +110,7 @@ pub(crate) fn general<P: Platform>(
 }
 
 /// Answers nothing itself: sets back what `stats` counts.
-pub(crate) fn reset(cx: &Context<'_>) {
+fn reset(cx: &Context<'_>) {
     cx.all.iter().for_each(Counters::reset);
     cx.host.reset();
 }

@@ -5,6 +5,7 @@ use super::header::Status;
 use super::reply::{self, Body};
 use super::request::Frame;
 use crate::reply::{Full, Reply};
+use crate::request::Words;
 use crate::{stats, Context, Kv, Platform};
 
 /// Answers `stats <what>`: a packet for each number, and an empty one.
@@ -16,14 +17,7 @@ pub(super) fn run<P: Platform>(
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
     reply.through(
-        |text| match what {
-            b"" => stats::general(kv, cx, text),
-            b"reset" => {
-                stats::reset(cx);
-                text.put(b"RESET\r\n")
-            }
-            _ => Ok(()),
-        },
+        |text| stats::run(kv, cx, Words::new(what), text),
         |text, reply| packets(frame, what, text, reply),
     )
 }

@@ -10,12 +10,15 @@
 //! Where we differ on purpose is listed in `doc/protocol.md`.
 
 mod classic;
+mod flags;
 mod meta;
 mod words;
 
 pub use self::classic::{Arith, Get, Mode, Store};
 pub use self::meta::{Meta, Verb};
 pub use self::words::Words;
+
+pub(crate) use self::flags::{Flags, Scratch};
 
 use crate::limits::{KEY_MAX, LINE_MAX, LINE_MIN};
 

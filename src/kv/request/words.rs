@@ -6,7 +6,7 @@
 pub struct Words<'a>(&'a [u8]);
 
 impl<'a> Words<'a> {
-    pub(super) fn new(text: &'a [u8]) -> Self {
+    pub(crate) fn new(text: &'a [u8]) -> Self {
         Self(text)
     }
 

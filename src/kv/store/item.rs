@@ -110,6 +110,7 @@ pub(super) struct NewItem<'a> {
     pub(super) data: [&'a [u8]; 2],
     pub(super) fetched: bool,
     pub(super) stale: bool,
+    pub(super) won: bool,
     pub(super) key_is_binary: bool,
 }
 
@@ -276,6 +277,7 @@ impl<M: Memory> Arena<M> {
         for (mark, on) in [
             (Mark::FETCHED, new.fetched),
             (Mark::STALE, new.stale),
+            (Mark::WON, new.won),
             (Mark::BINARY, new.key_is_binary),
         ] {
             shape |= if on { mark.0 } else { 0 };

@@ -297,7 +297,7 @@ impl<P: Platform> Kv<P> {
 
 /// When an exptime is due by the host's clock: 0 never, 1 for "it was"
 /// (`doc/protocol.txt`, "Expiration times").
-fn due(exptime: i64, now: Now, unix_now: u64) -> u32 {
+pub(crate) fn due(exptime: i64, now: Now, unix_now: u64) -> u32 {
     let seconds = match exptime {
         0 => return 0,
         ..=-1 => return 1,

@@ -174,6 +174,7 @@ impl<P: Platform> Kv<P> {
             data,
             fetched: new.fetched,
             stale: new.stale,
+            won: new.won,
             key_is_binary: new.key_is_binary,
         };
         // SAFETY: the chunk is of a class that is large enough, was free until

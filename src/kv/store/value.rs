@@ -160,6 +160,8 @@ pub struct Entry<'a> {
     pub cas: Cas,
     /// Whether it is stale from the start.
     pub stale: bool,
+    /// Whether somebody was told before to make it anew.
+    pub won: bool,
     /// Whether it counts as fetched before.
     pub fetched: bool,
     /// Its key is to be shown in base64.
@@ -178,6 +180,7 @@ impl<'a> Entry<'a> {
             data: [Part::Bytes(data), Part::Bytes(b"")],
             cas: Cas::Next,
             stale: false,
+            won: false,
             fetched: false,
             key_is_binary: false,
             or_remove: false,

@@ -302,10 +302,10 @@ fn everything_else() {
         ("quit\r\nversion\r\n", VERSION),
         ("version", "(dropped)"),
         ("version\r\nversion", VERSION),
-        ("add j 0 0 9\r\nversion\r\n\r\n", "ERROR\r\n"),
+        ("add j 0 0 9\r\nversion\r\n\r\n", "STORED\r\n"),
         (
-            "cas k 0 0 9 1\r\nversion\r\n\r\nget k\r\n",
-            &format!("ERROR\r\n{X}"),
+            "cas k 0 0 9 7\r\nversion\r\n\r\nget k\r\n",
+            &format!("EXISTS\r\n{X}"),
         ),
     ]);
 }

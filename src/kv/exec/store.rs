@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Storing: what `set`, `add`, `replace`, `append`, `prepend`, `cas` and `ms`
+//! have in common.
+
+use crate::request::{Mode, Store};
+use crate::store::{Cas, Change, Done, Entry, Exptime, Part, Value};
+use crate::{Context, Kv, Platform};
+
+pub(super) const BAD_CHUNK: &[u8] = b"CLIENT_ERROR bad data chunk\r\n";
+pub(super) const TOO_LARGE: &[u8] = b"SERVER_ERROR object too large for cache\r\n";
+pub(super) const NO_MEMORY: &[u8] = b"SERVER_ERROR out of memory storing object\r\n";
+
+/// Data to be stored, and on what condition.
+pub(super) struct Put<'a> {
+    pub(super) mode: Mode,
+    pub(super) key: &'a [u8],
+    pub(super) flags: u32,
+    pub(super) exptime: i64,
+    /// The cas number that must be there, if it is not 0.
+    pub(super) cas: u64,
+    /// The cas number to be there afterwards.
+    pub(super) new_cas: Cas,
+    /// A cas number below the item's will do for [`Mode::Cas`]: the item stays,
+    /// or becomes, stale.
+    pub(super) invalidate: bool,
+    /// [`Mode::Append`] and [`Mode::Prepend`] store where nothing is.
+    pub(super) vivify: bool,
+    pub(super) key_is_binary: bool,
+    /// Announced length of the data, without CRLF.
+    pub(super) len: usize,
+    /// The data with its CRLF, if it is whole.
+    pub(super) block: Option<&'a [u8]>,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// It is there: its cas number, and the length of its data.
+    Yes { cas: u64, len: usize },
+    /// The cas number is another.
+    Exists,
+    /// There is nothing to have that cas number.
+    NotFound,
+    /// The condition does not hold.
+    No,
+    /// A line for the client.
+    Refused(&'static [u8]),
+}
+
+pub(super) fn classic<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    store: &Store<'_>,
+) -> &'static [u8] {
+    let put = Put {
+        mode: store.mode,
+        key: store.key,
+        flags: store.flags,
+        exptime: store.exptime,
+        cas: store.cas,
+        new_cas: Cas::Next,
+        invalidate: false,
+        vivify: false,
+        key_is_binary: false,
+        len: store.len,
+        block: store.block,
+    };
+    let remove = store.mode == Mode::Set;
+    match self::put(kv, cx, &put, remove) {
+        Stored::Yes { .. } => b"STORED\r\n",
+        Stored::Exists => b"EXISTS\r\n",
+        Stored::NotFound => b"NOT_FOUND\r\n",
+        Stored::No => b"NOT_STORED\r\n",
+        Stored::Refused(line) => line,
+    }
+}
+
+/// Stores, and counts. What is there goes, with `or_remove`, when no item can
+/// be as large as the new one: it is not what the client wants to be there.
+pub(super) fn put<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    put: &Put<'_>,
+    or_remove: bool,
+) -> Stored {
+    if !kv.fits(put.key.len(), put.flags, put.len) {
+        cx.mine.store_too_large.inc();
+        if or_remove {
+            kv.update(put.key, cx, |_| Change::Remove);
+        }
+        return Stored::Refused(TOO_LARGE);
+    }
+    cx.mine.cmd_set.inc();
+    let Some(block) = put.block else {
+        return Stored::Refused(BAD_CHUNK);
+    };
+    let data = block.strip_suffix(b"\r\n").unwrap_or(block);
+    let mut judged = Judged::Missing;
+    let mut len = data.len();
+    let updated = kv.update(put.key, cx, |old| {
+        judged = judge(put, old);
+        if judged == Judged::Join {
+            len = old
+                .map_or(0, |old| old.data().len())
+                .saturating_add(data.len());
+        }
+        change(put, data, judged, old)
+    });
+    count_cas(cx, put.mode, judged);
+    match (updated.done, judged) {
+        (Done::Stored { cas }, _) => {
+            cx.mine.total_items.inc();
+            Stored::Yes { cas, len }
+        }
+        // Each of the two alone would have been none too large.
+        (Done::TooLarge | Done::NoMemory, Judged::Join) => Stored::No,
+        (Done::TooLarge, _) => {
+            cx.mine.store_too_large.inc();
+            Stored::Refused(TOO_LARGE)
+        }
+        (Done::NoMemory, _) => {
+            cx.mine.store_no_memory.inc();
+            Stored::Refused(NO_MEMORY)
+        }
+        (_, Judged::Other) => Stored::Exists,
+        (_, Judged::Missing) if put.mode == Mode::Cas => Stored::NotFound,
+        _ => Stored::No,
+    }
+}
+
+/// What the mode, the cas number and what is there come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judged {
+    /// Store it.
+    Store,
+    /// Store it in place of a later one, which makes it stale.
+    Stale,
+    /// Store it together with what is there.
+    Join,
+    /// Another cas number.
+    Other,
+    /// Something is there that should not be.
+    Present,
+    /// Nothing is there, and something should be.
+    Missing,
+}
+
+fn judge(put: &Put<'_>, old: Option<&Value<'_>>) -> Judged {
+    let Some(old) = old else {
+        return match put.mode {
+            Mode::Set | Mode::Add => Judged::Store,
+            Mode::Append | Mode::Prepend if put.vivify => Judged::Store,
+            _ => Judged::Missing,
+        };
+    };
+    match put.mode {
+        Mode::Set | Mode::Replace => Judged::Store,
+        Mode::Add => Judged::Present,
+        Mode::Cas if put.cas == 0 => Judged::Other,
+        Mode::Cas if put.cas == old.cas => Judged::Store,
+        Mode::Cas if put.invalidate && put.cas < old.cas => Judged::Stale,
+        Mode::Append | Mode::Prepend if put.cas == 0 || put.cas == old.cas => Judged::Join,
+        Mode::Cas | Mode::Append | Mode::Prepend => Judged::Other,
+    }
+}
+
+fn change<'c>(
+    put: &Put<'_>,
+    data: &'c [u8],
+    judged: Judged,
+    old: Option<&Value<'_>>,
+) -> Change<'c> {
+    let new = Entry {
+        cas: put.new_cas,
+        key_is_binary: put.key_is_binary,
+        or_remove: put.mode == Mode::Set,
+        ..Entry::new(put.flags, put.exptime, data)
+    };
+    match (judged, old) {
+        (Judged::Store, _) => Change::Store(new),
+        (Judged::Stale, old) => Change::Store(Entry {
+            exptime: Exptime::Keep,
+            stale: true,
+            won: old.is_some_and(|old| old.won),
+            ..new
+        }),
+        (Judged::Join, Some(old)) => Change::Store(Entry {
+            flags: old.flags(),
+            exptime: Exptime::Keep,
+            data: match put.mode {
+                Mode::Prepend => [Part::Bytes(data), Part::Old],
+                _ => [Part::Old, Part::Bytes(data)],
+            },
+            key_is_binary: old.key_is_binary,
+            ..new
+        }),
+        _ => Change::Keep,
+    }
+}
+
+fn count_cas(cx: &Context<'_>, mode: Mode, judged: Judged) {
+    if mode != Mode::Cas {
+        return;
+    }
+    match judged {
+        Judged::Store | Judged::Stale => cx.mine.cas_hits.inc(),
+        Judged::Missing => cx.mine.cas_misses.inc(),
+        _ => cx.mine.cas_badval.inc(),
+    }
+}
