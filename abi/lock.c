@@ -24,6 +24,11 @@ void ub_rwlock_write_lock(rwlock_t *lock)
 	write_lock(lock);
 }
 
+bool ub_rwlock_write_trylock(rwlock_t *lock)
+{
+	return write_trylock(lock);
+}
+
 void ub_rwlock_write_unlock(rwlock_t *lock)
 {
 	write_unlock(lock);
@@ -37,6 +42,11 @@ void ub_spinlock_init(spinlock_t *lock)
 void ub_spinlock_lock(spinlock_t *lock)
 {
 	spin_lock(lock);
+}
+
+bool ub_spinlock_trylock(spinlock_t *lock)
+{
+	return spin_trylock(lock);
 }
 
 void ub_spinlock_unlock(spinlock_t *lock)

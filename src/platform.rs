@@ -2,6 +2,8 @@
 //! What the core asks of its host, given by the kernel.
 
 use crate::sys::{lock, memory};
+use kernel::prelude::*;
+use kv::NoMemory;
 
 /// The kernel as the core's host.
 pub(crate) struct Kernel;
@@ -10,4 +12,16 @@ impl kv::Platform for Kernel {
     type RwLock = lock::RwLock;
     type SpinLock = lock::SpinLock;
     type Memory = memory::Region;
+    type Array<T: Send + Sync> = KVVec<T>;
+
+    fn array<T: Send + Sync>(
+        len: usize,
+        mut make: impl FnMut(usize) -> Result<T, NoMemory>,
+    ) -> Result<KVVec<T>, NoMemory> {
+        let mut array = KVVec::with_capacity(len, GFP_KERNEL).map_err(|_| NoMemory)?;
+        for index in 0..len {
+            array.push(make(index)?, GFP_KERNEL).map_err(|_| NoMemory)?;
+        }
+        Ok(array)
+    }
 }

@@ -57,15 +57,6 @@ pub const LINE_ROOM: usize = 128;
 /// datagrams (755) stays far below the 65,535 that a frame header can count.
 pub const REPLY_MAX: usize = ITEM_MAX + 4096;
 
-/// Input of one stream that a host should be able to hold: the longest command
-/// line that is not a list of keys, with the largest item behind it; or a list
-/// of keys of that length.
-pub const INPUT_MAX: usize = ITEM_MAX + 4096;
-
-/// Reply buffer for a stream: answers are gathered until this much above
-/// [`REPLY_MAX`] is used, and then sent.
-pub const STREAM_REPLY: usize = REPLY_MAX + (64 << 10);
-
 /// Smallest memory region a store accepts.
 pub const MEMORY_MIN: usize = 1 << 20;
 
@@ -87,11 +78,31 @@ pub const PAGE_MAX: usize = 1 << 20;
 /// Smallest chunk of a size class.
 pub const CHUNK_MIN: usize = 48;
 
-/// Most size classes: from [`CHUNK_MIN`] by a quarter each to [`PAGE_MAX`].
-pub const CLASSES_MAX: usize = 48;
+/// Most size classes.
+pub const CLASSES_MAX: usize = 63;
 
-/// How many items from the old end of a class are looked at for a dead one
-/// before a live one is evicted.
+/// Most stripes of the table.
+pub const STRIPES_MAX: usize = 4096;
+
+/// How many items from the old end of each segment of a class are looked at for
+/// one that may go.
 pub const TAIL_TRIES: usize = 5;
+
+/// How often a change is decided anew because a stripe was in use, or because a
+/// page had to be fetched.
+pub const UPDATE_TRIES: usize = 100;
+
+/// Chunks of a moving page that are emptied at a time.
+pub const MOVE_CHUNKS: usize = 32;
+
+/// How many times that is done by who waits for a page: five times around the
+/// page with the smallest chunks.
+pub const MOVE_STEPS: usize = 5 * PAGE_MAX / CHUNK_MIN / MOVE_CHUNKS;
+
+/// Chains that are crawled beside a store.
+pub const CRAWL_CHAINS: u32 = 2;
+
+/// Seconds in which stores, if there are enough, crawl the whole table.
+pub const CRAWL_SECONDS: u64 = 64;
 
 const _: () = assert!(REPLY_MAX.div_ceil(TEXT_MAX) <= u16::MAX as usize);

@@ -2,10 +2,10 @@
 //! The seam: everything the core asks of its host, and nothing that could have
 //! been an argument instead (time and the hash key are arguments).
 //!
-//! Lock order, for whoever implements the locks: the table's [`RwLock`] first,
-//! then one class's [`SpinLock`], then nothing. No lock is held when a call
-//! into the core returns, and nothing here sleeps. A host that is entered from
-//! interrupts or softirqs keeps those off for the length of a call.
+//! In which order the locks are taken is said in [`crate::store`]. No lock is
+//! held when a call into the core returns, and nothing here sleeps. A host that
+//! is entered from interrupts or softirqs keeps those off for the length of a
+//! call.
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
@@ -40,6 +40,9 @@ pub unsafe trait RawRwLock: Sized + Send + Sync {
     unsafe fn read_unlock(&self);
     /// Waits for the exclusive hold.
     fn write_lock(&self);
+    /// Takes the exclusive hold if nobody has any; whether it did. Waits for
+    /// nobody, hence may be asked whatever the caller holds already.
+    fn try_write_lock(&self) -> bool;
     /// Gives the exclusive hold up.
     ///
     /// # Safety
@@ -62,6 +65,8 @@ pub unsafe trait RawSpinLock: Sized + Send + Sync {
     fn new() -> Result<Self, NoMemory>;
     /// Waits for the hold.
     fn lock(&self);
+    /// Takes the hold if nobody has it; whether it did.
+    fn try_lock(&self) -> bool;
     /// Gives the hold up.
     ///
     /// # Safety
@@ -90,12 +95,32 @@ pub unsafe trait Memory: Send + Sync {
 
 /// The host's kinds of lock and memory.
 pub trait Platform: 'static {
-    /// Protects the table, and whatever hangs from it.
+    /// Protects a stripe of the table.
     type RwLock: RawRwLock;
-    /// Protects one class's order of use.
+    /// Protects a size class, or something else that is held for a moment.
     type SpinLock: RawSpinLock;
     /// What the store lives in.
     type Memory: Memory;
+    /// As many things as are known at load: the locks, with what they protect.
+    type Array<T: Send + Sync>: Deref<Target = [T]> + Send + Sync;
+
+    /// An array of `len` things, each put where it stays as soon as it is made.
+    /// Only [`crate::Kv::new`] asks.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`] when there is none, or when `make` says so.
+    fn array<T: Send + Sync>(
+        len: usize,
+        make: impl FnMut(usize) -> Result<T, NoMemory>,
+    ) -> Result<Self::Array<T>, NoMemory>;
+
+    /// Called again and again while others have to get on before the caller
+    /// can, with no lock held. A host whose lock holders can lose their CPU gives
+    /// this one up.
+    fn relax() {
+        core::hint::spin_loop();
+    }
 }
 
 /// A value behind a [`RawRwLock`].
@@ -116,12 +141,16 @@ unsafe impl<L: RawRwLock, T: Send> Send for RwLock<L, T> {}
 unsafe impl<L: RawRwLock, T: Send + Sync> Sync for RwLock<L, T> {}
 
 impl<L: RawRwLock, T> RwLock<L, T> {
-    /// Puts `value` behind a lock that is new and known to nobody else.
-    pub fn from_raw(raw: L, value: T) -> Self {
-        Self {
-            raw,
+    /// Puts `value` behind a new lock.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`] when the host cannot make another lock.
+    pub fn new(value: T) -> Result<Self, NoMemory> {
+        Ok(Self {
+            raw: L::new()?,
             value: UnsafeCell::new(value),
-        }
+        })
     }
 
     /// Waits until no writer holds the lock.
@@ -140,6 +169,14 @@ impl<L: RawRwLock, T> RwLock<L, T> {
             lock: self,
             _here: PhantomData,
         }
+    }
+
+    /// The exclusive hold, if nobody has any.
+    pub fn try_write(&self) -> Option<WriteGuard<'_, L, T>> {
+        self.raw.try_write_lock().then(|| WriteGuard {
+            lock: self,
+            _here: PhantomData,
+        })
     }
 }
 
@@ -231,6 +268,14 @@ impl<L: RawSpinLock, T> SpinLock<L, T> {
             lock: self,
             _here: PhantomData,
         }
+    }
+
+    /// The hold, if nobody has it.
+    pub fn try_lock(&self) -> Option<SpinGuard<'_, L, T>> {
+        self.raw.try_lock().then(|| SpinGuard {
+            lock: self,
+            _here: PhantomData,
+        })
     }
 }
 

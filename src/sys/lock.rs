@@ -8,12 +8,16 @@ use super::bindings;
 use kernel::{prelude::*, types::Opaque};
 use kv::{NoMemory, RawRwLock, RawSpinLock};
 
+/// A lock on a cache line of its own, so that waiting for one does not slow another.
+#[repr(align(64))]
+struct Line<T>(Opaque<T>);
+
 /// A reader-writer lock.
 ///
 /// # Invariants
 ///
 /// The `rwlock_t` is initialised and stays where it is: it is on the heap.
-pub(crate) struct RwLock(KBox<Opaque<bindings::rwlock_t>>);
+pub(crate) struct RwLock(KBox<Line<bindings::rwlock_t>>);
 
 // SAFETY: The lock serialises all access to itself.
 unsafe impl Send for RwLock {}
@@ -24,31 +28,36 @@ unsafe impl Sync for RwLock {}
 // both acquire on lock and release on unlock.
 unsafe impl RawRwLock for RwLock {
     fn new() -> Result<Self, NoMemory> {
-        let lock = KBox::new(Opaque::zeroed(), GFP_KERNEL).map_err(|_| NoMemory)?;
+        let lock = KBox::new(Line(Opaque::zeroed()), GFP_KERNEL).map_err(|_| NoMemory)?;
         // SAFETY: The memory is valid, and nobody else knows it yet.
-        unsafe { bindings::ub_rwlock_init(lock.get()) };
+        unsafe { bindings::ub_rwlock_init(lock.0.get()) };
         // INVARIANT: Just initialised, on the heap.
         Ok(Self(lock))
     }
 
     fn read_lock(&self) {
         // SAFETY: Initialised by the type invariant.
-        unsafe { bindings::ub_rwlock_read_lock(self.0.get()) }
+        unsafe { bindings::ub_rwlock_read_lock(self.0 .0.get()) }
     }
 
     unsafe fn read_unlock(&self) {
         // SAFETY: The caller holds a read lock.
-        unsafe { bindings::ub_rwlock_read_unlock(self.0.get()) }
+        unsafe { bindings::ub_rwlock_read_unlock(self.0 .0.get()) }
     }
 
     fn write_lock(&self) {
         // SAFETY: Initialised by the type invariant.
-        unsafe { bindings::ub_rwlock_write_lock(self.0.get()) }
+        unsafe { bindings::ub_rwlock_write_lock(self.0 .0.get()) }
+    }
+
+    fn try_write_lock(&self) -> bool {
+        // SAFETY: Initialised by the type invariant.
+        unsafe { bindings::ub_rwlock_write_trylock(self.0 .0.get()) }
     }
 
     unsafe fn write_unlock(&self) {
         // SAFETY: The caller holds the write lock.
-        unsafe { bindings::ub_rwlock_write_unlock(self.0.get()) }
+        unsafe { bindings::ub_rwlock_write_unlock(self.0 .0.get()) }
     }
 }
 
@@ -57,7 +66,7 @@ unsafe impl RawRwLock for RwLock {
 /// # Invariants
 ///
 /// The `spinlock_t` is initialised and stays where it is: it is on the heap.
-pub(crate) struct SpinLock(KBox<Opaque<bindings::spinlock_t>>);
+pub(crate) struct SpinLock(KBox<Line<bindings::spinlock_t>>);
 
 // SAFETY: The lock serialises all access to itself.
 unsafe impl Send for SpinLock {}
@@ -67,20 +76,25 @@ unsafe impl Sync for SpinLock {}
 // SAFETY: `spinlock_t` has at most one holder; it acquires on lock and releases on unlock.
 unsafe impl RawSpinLock for SpinLock {
     fn new() -> Result<Self, NoMemory> {
-        let lock = KBox::new(Opaque::zeroed(), GFP_KERNEL).map_err(|_| NoMemory)?;
+        let lock = KBox::new(Line(Opaque::zeroed()), GFP_KERNEL).map_err(|_| NoMemory)?;
         // SAFETY: The memory is valid, and nobody else knows it yet.
-        unsafe { bindings::ub_spinlock_init(lock.get()) };
+        unsafe { bindings::ub_spinlock_init(lock.0.get()) };
         // INVARIANT: Just initialised, on the heap.
         Ok(Self(lock))
     }
 
     fn lock(&self) {
         // SAFETY: Initialised by the type invariant.
-        unsafe { bindings::ub_spinlock_lock(self.0.get()) }
+        unsafe { bindings::ub_spinlock_lock(self.0 .0.get()) }
+    }
+
+    fn try_lock(&self) -> bool {
+        // SAFETY: Initialised by the type invariant.
+        unsafe { bindings::ub_spinlock_trylock(self.0 .0.get()) }
     }
 
     unsafe fn unlock(&self) {
         // SAFETY: The caller holds the lock.
-        unsafe { bindings::ub_spinlock_unlock(self.0.get()) }
+        unsafe { bindings::ub_spinlock_unlock(self.0 .0.get()) }
     }
 }

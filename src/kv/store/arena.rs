@@ -26,8 +26,13 @@ impl<M: Memory> Arena<M> {
         self.memory.len()
     }
 
+    /// Where the byte at `at` is in memory.
+    pub(super) fn address(&self, at: usize) -> usize {
+        self.memory.base().as_ptr().wrapping_add(at).addr()
+    }
+
     /// The word at `at`. Relaxed everywhere: what orders words is the lock
-    /// that the caller holds, the table's or a class's.
+    /// that the caller holds, a stripe's or a class's.
     ///
     /// No offset outside the region is ever asked for; if one were, nothing
     /// outside it would be touched.
@@ -51,6 +56,15 @@ impl<M: Memory> Arena<M> {
                 Some(old & !mask | bits & mask)
             });
         }
+    }
+
+    /// Sets the word at `at` from `old` to `new`; whether it was `old`. Relaxed,
+    /// as [`Arena::load`].
+    pub(super) fn exchange(&self, at: usize, old: u32, new: u32) -> bool {
+        self.word(at).is_some_and(|word| {
+            word.compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        })
     }
 
     /// The bytes at `at`.

@@ -12,14 +12,17 @@
 //!     <data>\r\n                  the data
 //! ```
 //!
-//! The size class is that of the chunk's page. Links of the list belong to the
-//! class's lock. When it was used and the marks of the shape may change while
-//! readers are about; all else is written under the table's write lock.
+//! The size class is that of the chunk's page. Links of the list and the place
+//! belong to the class's lock; the next in the chain, when it expires, and the
+//! other marks to the stripe's. When it was used, that it was fetched and that it
+//! is active may be noted by readers. Text and cas are written before the item
+//! can be found, or under the stripe's write lock; the key only before.
 
 use core::mem;
 use core::num::NonZeroU32;
 
 use super::arena::Arena;
+use super::table::Stripe;
 use crate::decimal::{width, Decimal};
 use crate::platform::Memory;
 
@@ -58,14 +61,34 @@ impl Mark {
     pub(super) const STALE: Self = Self(1 << 26);
     /// Its key is shown in base64.
     pub(super) const BINARY: Self = Self(1 << 27);
-    /// Holds an item; else it is free.
-    const TAKEN: Self = Self(1 << 28);
+    /// Used again since its class last looked at it.
+    pub(super) const ACTIVE: Self = Self(1 << 31);
 }
+
+/// Where a chunk is: bits 28 to 30 of its shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In its class's list of free chunks.
+    Free,
+    /// In a segment of its class's order of use.
+    Hot,
+    /// As above.
+    Warm,
+    /// As above.
+    Cold,
+    /// In no list: somebody is about to fill or to free it.
+    Held,
+    /// In no list: its page is being emptied.
+    Drained,
+}
+
+const PLACE_SHIFT: u32 = 28;
+const PLACE: u32 = 7 << PLACE_SHIFT;
 
 const _: () = assert!(crate::limits::ITEM_MAX <= 1 << DATA_LEN_BITS);
 
-/// A reference to a chunk: its offset in units of [`UNIT`] bytes. The table of
-/// heads lies at offset 0, so that no chunk does.
+/// A reference to a chunk: its offset in units of [`UNIT`] bytes. No chunk is
+/// at offset 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Item(NonZeroU32);
 
@@ -109,6 +132,7 @@ pub(super) struct NewItem<'a> {
     /// What is in it, one behind the other.
     pub(super) data: [&'a [u8]; 2],
     pub(super) fetched: bool,
+    pub(super) active: bool,
     pub(super) stale: bool,
     pub(super) won: bool,
     pub(super) key_is_binary: bool,
@@ -180,13 +204,18 @@ impl<M: Memory> Arena<M> {
         self.load(item.field(USED))
     }
 
-    /// Notes a use. Writes only what changes: a popular item's header would
-    /// else travel from cache to cache with every `get`.
+    /// Notes a use: the second makes an item active. Writes only what changes: a
+    /// popular item's header would else travel from cache to cache with every
+    /// `get`.
     pub(super) fn set_used(&self, item: Item, now: u32) {
         if self.used_at(item) < now {
             self.store(item.field(USED), now);
         }
-        self.set_mark(item, Mark::FETCHED, true);
+        if self.has(item, Mark::FETCHED) {
+            self.set_mark(item, Mark::ACTIVE, true);
+        } else {
+            self.set_mark(item, Mark::FETCHED, true);
+        }
     }
 
     pub(super) fn has(&self, item: Item, mark: Mark) -> bool {
@@ -199,12 +228,24 @@ impl<M: Memory> Arena<M> {
         }
     }
 
-    pub(super) fn is_free(&self, item: Item) -> bool {
-        !self.has(item, Mark::TAKEN)
+    pub(super) fn place(&self, item: Item) -> Place {
+        match (self.load(item.field(SHAPE)) & PLACE).wrapping_shr(PLACE_SHIFT) {
+            0 => Place::Free,
+            1 => Place::Hot,
+            2 => Place::Warm,
+            3 => Place::Cold,
+            4 => Place::Held,
+            _ => Place::Drained,
+        }
     }
 
-    /// Makes a chunk a free one.
-    pub(super) fn set_free(&self, item: Item) {
+    pub(super) fn set_place(&self, item: Item, place: Place) {
+        let bits = (place as u32).wrapping_shl(PLACE_SHIFT);
+        self.change_bits(item.field(SHAPE), PLACE, bits);
+    }
+
+    /// Forgets what was at the place of a chunk before its page was cut.
+    pub(super) fn set_new(&self, item: Item) {
         self.store(item.field(SHAPE), 0);
     }
 
@@ -241,25 +282,50 @@ impl<M: Memory> Arena<M> {
         HEADER.saturating_add(self.text(item).len()) as u64
     }
 
-    /// Fills a chunk that is in no list and no chain.
-    ///
-    /// # Safety
-    ///
-    /// The chunk is long enough ([`size`]), the caller's alone, and no slice of
-    /// it is among the data.
-    pub(super) unsafe fn write(&self, item: Item, new: &NewItem<'_>) {
-        let flags_width = width(u64::from(new.flags));
-        let head_len = head_len(new.key.len(), flags_width, new.len);
-        // With the byte in front, and the CRLF behind.
-        let len = head_len.saturating_add(new.len).saturating_add(3);
-        // SAFETY: the text of a chunk that is the caller's alone.
+    /// Fills a held chunk, which is long enough ([`size`]), with all of an item
+    /// but its place.
+    pub(super) fn write(&self, item: Item, new: &NewItem<'_>) {
+        let held = self.place(item) == Place::Held;
+        debug_assert!(held, "somebody else's chunk");
+        let len = new.key.len().saturating_add(1);
+        if !held || self.overlaps(item.field(KEY_LEN), len, &[new.key, b""]) {
+            return;
+        }
+        // SAFETY: a held chunk is in no list and no chain, so that only its
+        // holder, the caller, reaches it; the key is not part of it.
         let Some(mut text) = (unsafe { self.bytes_mut(item.field(KEY_LEN), len) }) else {
             return;
         };
-        // Neither length can be cut: there are limits for both.
+        // It cannot be cut: there is a limit for it.
         let key_len = u8::try_from(new.key.len()).unwrap_or(u8::MAX);
         put(&mut text, &[key_len]);
         put(&mut text, new.key);
+        self.write_rest(item, new);
+    }
+
+    /// Fills a chunk, which is long enough ([`size`]), and holds an item of the
+    /// same key in that stripe, with all but the key and its place. The key may
+    /// be read meanwhile.
+    pub(super) fn rewrite(&self, _exclusive: &mut Stripe, item: Item, new: &NewItem<'_>) {
+        self.write_rest(item, new);
+    }
+
+    /// What comes behind the key, which only the caller reaches: it holds the
+    /// chunk, or its stripe exclusively.
+    fn write_rest(&self, item: Item, new: &NewItem<'_>) {
+        let flags_width = width(u64::from(new.flags));
+        let at = item.field(HEADER).saturating_add(new.key.len());
+        let head_len = head_len(new.key.len(), flags_width, new.len);
+        let rest = head_len.saturating_sub(new.key.len());
+        let len = rest.saturating_add(new.len).saturating_add(2);
+        if self.overlaps(at, len, &new.data) {
+            return;
+        }
+        // SAFETY: text that only the caller reaches, as said above, and none of
+        // the data is part of it.
+        let Some(mut text) = (unsafe { self.bytes_mut(at, len) }) else {
+            return;
+        };
         put(&mut text, b" ");
         put(&mut text, Decimal::new(u64::from(new.flags)).as_bytes());
         put(&mut text, b" ");
@@ -272,17 +338,31 @@ impl<M: Memory> Arena<M> {
         self.store(item.field(EXPIRE), new.expire);
         self.store(item.field(USED), new.used);
         self.set_cas(item, new.cas);
-        let mut shape = u32::try_from(new.len).unwrap_or(0) & DATA_LEN | Mark::TAKEN.0;
+        let mut shape = u32::try_from(new.len).unwrap_or(0) & DATA_LEN;
         shape |= (flags_width as u32).wrapping_shl(DATA_LEN_BITS) & FLAGS_WIDTH;
         for (mark, on) in [
             (Mark::FETCHED, new.fetched),
             (Mark::STALE, new.stale),
             (Mark::WON, new.won),
             (Mark::BINARY, new.key_is_binary),
+            (Mark::ACTIVE, new.active),
         ] {
             shape |= if on { mark.0 } else { 0 };
         }
-        self.store(item.field(SHAPE), shape);
+        self.change_bits(item.field(SHAPE), !PLACE, shape);
+    }
+
+    /// Whether any of `parts` lies in the bytes at `at`; none ever does.
+    fn overlaps(&self, at: usize, len: usize, parts: &[&[u8]]) -> bool {
+        let from = self.address(at);
+        let overlaps = parts.iter().any(|part| {
+            let start = part.as_ptr().addr();
+            !part.is_empty()
+                && start < from.saturating_add(len)
+                && from < start.saturating_add(part.len())
+        });
+        debug_assert!(!overlaps, "data of an item in its own place");
+        overlaps
     }
 
     fn data_len(&self, item: Item) -> usize {
@@ -293,8 +373,8 @@ impl<M: Memory> Arena<M> {
         // SAFETY: an item's text lies in its own chunk behind the words of its
         // header, since its chunk was chosen to be long enough; chunks do not
         // overlap, nor do they overlap heads and owners; and words are stored to
-        // in headers, heads and owners only. It is written only before others
-        // can find the item.
+        // in headers, heads and owners only. Who may write it keeps those out
+        // who may read it: see the head of this file.
         unsafe { self.bytes(at, len) }.unwrap_or_default()
     }
 }

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-//! A list of chunks, from young to old, linked through their headers. A class
-//! has two: the items in use, in order of use, and the free chunks.
+//! A list of chunks, from young to old, linked through their headers.
 
 use super::arena::Arena;
 use super::item::Item;
 use crate::platform::Memory;
 
 /// The two ends of a list. Whoever has it `&mut` owns the links of all chunks
-/// in it: the free lists belong to the table's write lock, an order of use to
-/// its class's lock.
+/// in it.
 #[derive(Debug, Default)]
 pub(super) struct List {
     youngest: Option<Item>,
@@ -19,10 +17,6 @@ pub(super) struct List {
 impl List {
     pub(super) fn len(&self) -> u64 {
         self.len
-    }
-
-    pub(super) fn youngest(&self) -> Option<Item> {
-        self.youngest
     }
 
     pub(super) fn oldest(&self) -> Option<Item> {
@@ -60,15 +54,5 @@ impl List {
         let item = self.youngest?;
         self.remove(arena, item);
         Some(item)
-    }
-
-    /// Makes a chunk of this list its youngest; whether it was not yet.
-    pub(super) fn renew<M: Memory>(&mut self, arena: &Arena<M>, item: Item) -> bool {
-        if self.youngest == Some(item) {
-            return false;
-        }
-        self.remove(arena, item);
-        self.push(arena, item);
-        true
     }
 }

@@ -1,175 +1,193 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The table: chains of items, by hash of their keys. Everything here belongs
-//! to the table's lock: finding to its read side, changing to its write side.
+//! A stripe of the table: every so-manieth chain of items, by hash of their
+//! keys, behind a lock of its own.
+//!
+//! The hash's low bits choose the stripe, the rest a chain in it. A stripe grows
+//! by linear hashing: whenever it has more items than chains, one chain is
+//! divided in two, so that growing is never more work than that. (W. Litwin,
+//! "Linear hashing: a new tool for file and table addressing", 1980.)
+//!
+//! Reading belongs to the stripe's read lock, everything else to its write lock.
 
 use super::arena::Arena;
-use super::buckets::{prev_power_of_two, Buckets, Layout};
-use super::item::{Item, Mark};
-use super::value::{Cas, Value};
+use super::item::Item;
+use super::layout::{prev_power_of_two, Layout};
 use crate::platform::Memory;
-use crate::Now;
 
-/// Whether an item in the table may still be answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Life {
-    Live,
-    /// Its exptime has come.
-    Expired,
-    /// It was stored before the last `flush_all`.
-    Flushed,
-}
+/// Chains that a stripe starts with.
+const CHAINS_MIN: usize = 16;
 
-/// All that the table's lock protects.
-pub(super) struct Table<M> {
-    pub(super) arena: Arena<M>,
-    pub(super) buckets: Buckets,
-    /// Heads of chains, a word each at the start of the region; a power of two.
-    heads: usize,
-    /// The last cas number given to an item; the first is 1.
-    pub(super) cas: u64,
-    /// Items last used up to now are flushed. Ahead of the clock, if there were
-    /// several flushes in one second.
-    flushed: u32,
+/// A stripe; what it needs of the region is given to each call.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(super) struct Stripe {
+    /// Its number, and the logarithm of the number of all.
+    index: usize,
+    shift: u32,
+    chains: usize,
     pub(super) items: u64,
     /// Bytes of chunk in use: headers and texts.
     pub(super) bytes: u64,
+    /// With more items than this it grows.
+    grow_at: u64,
 }
 
-/// How many heads a region of `len` bytes gets: one for every 128 bytes.
-fn heads(len: usize) -> usize {
-    prev_power_of_two(len / 128)
-}
-
-/// Lays a region of `len` bytes out: heads, then what [`Layout::new`] makes of
-/// the rest. `None` when it is too small.
-pub(super) fn lay_out(len: usize) -> Option<Layout> {
-    Layout::new(heads(len).checked_mul(4)?, len)
-}
-
-impl<M: Memory> Table<M> {
-    /// An empty table in a zeroed region.
-    pub(super) fn new(memory: M, layout: Layout) -> Self {
-        let arena = Arena::new(memory);
+impl Stripe {
+    /// Number `index` of two to the power of `shift`. Its first heads are among
+    /// those that are there from the start, and zero.
+    pub(super) fn new(index: usize, shift: u32, layout: &Layout) -> Self {
+        let share = layout.first_heads().checked_shr(shift).unwrap_or(0);
+        let chains = share.clamp(1, CHAINS_MIN);
         Self {
-            heads: heads(arena.len()),
-            arena,
-            buckets: Buckets::new(layout),
-            cas: 0,
-            flushed: 0,
+            index,
+            shift,
+            chains,
             items: 0,
             bytes: 0,
+            grow_at: chains as u64,
         }
     }
 
-    pub(super) fn heads(&self) -> usize {
-        self.heads
+    pub(super) fn chains(&self) -> usize {
+        self.chains
     }
 
-    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<Item> {
-        let mut chain = self.head(hash);
+    pub(super) fn find<M: Memory>(
+        &self,
+        arena: &Arena<M>,
+        layout: &Layout,
+        hash: u64,
+        key: &[u8],
+    ) -> Option<Item> {
+        let mut chain = self.first(arena, layout, self.chain_of(hash));
         while let Some(item) = chain {
-            if self.arena.key(item) == key {
+            if arena.key(item) == key {
                 return Some(item);
             }
-            chain = self.arena.next(item);
+            chain = arena.next(item);
         }
         None
     }
 
-    pub(super) fn life(&self, item: Item, now: Now) -> Life {
-        if self.arena.used_at(item) <= self.flushed {
-            return Life::Flushed;
-        }
-        match self.arena.expire(item) {
-            0 => Life::Live,
-            expire if expire <= now.0 => Life::Expired,
-            _ => Life::Live,
-        }
-    }
-
-    /// The item as the protocols see it.
-    pub(super) fn value(&self, item: Item, now: Now) -> Value<'_> {
-        let arena = &self.arena;
-        let expire = arena.expire(item);
-        Value {
-            text: arena.text(item),
-            head_len: arena.head_len(item),
-            key_len: arena.key_len(item),
-            cas: arena.cas(item),
-            ttl: (expire != 0).then(|| expire.saturating_sub(now.0)),
-            idle: now.0.saturating_sub(arena.used_at(item)),
-            fetched: arena.has(item, Mark::FETCHED),
-            stale: arena.has(item, Mark::STALE),
-            won: arena.has(item, Mark::WON),
-            key_is_binary: arena.has(item, Mark::BINARY),
-            class: self.class(item),
-        }
-    }
-
-    /// The number that was asked for, or the next.
-    pub(super) fn cas(&mut self, from: Cas) -> u64 {
-        if let Cas::Is(cas) = from {
-            return cas;
-        }
-        self.cas = self.cas.wrapping_add(1);
-        self.cas
-    }
-
-    /// Flushes all items there are.
-    pub(super) fn flush(&mut self, now: Now) {
-        self.flushed = now.0.max(self.flushed.saturating_add(1));
-    }
-
-    /// When a new item was last used: now, and after the last flush.
-    pub(super) fn stamp(&self, now: Now) -> u32 {
-        now.0.max(self.flushed.saturating_add(1))
-    }
-
-    /// The class of the chunk's page.
-    pub(super) fn class(&self, item: Item) -> u8 {
-        self.buckets.class_of(&self.arena, item)
-    }
-
-    /// The first item of a chain by number; `None` behind the last.
-    pub(super) fn chain(&self, index: usize) -> Option<Option<Item>> {
-        (index < self.heads).then(|| Item::from_word(self.arena.load(index.saturating_mul(4))))
+    /// The first item of a chain.
+    pub(super) fn first<M: Memory>(
+        &self,
+        arena: &Arena<M>,
+        layout: &Layout,
+        chain: usize,
+    ) -> Option<Item> {
+        let at = layout.head_at(arena, self.head(chain))?;
+        Item::from_word(arena.load(at))
     }
 
     /// Adds an item whose key is not in the table.
-    pub(super) fn link(&mut self, hash: u64, item: Item) {
-        let at = self.head_at(hash);
-        self.arena.set_next(item, self.head(hash));
-        self.arena.store(at, Item::to_word(Some(item)));
+    pub(super) fn link<M: Memory>(
+        &mut self,
+        arena: &Arena<M>,
+        layout: &Layout,
+        hash: u64,
+        item: Item,
+    ) {
+        self.push(arena, layout, self.chain_of(hash), item);
         self.items = self.items.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(self.arena.size(item));
+        self.bytes = self.bytes.saturating_add(arena.size(item));
     }
 
-    /// Takes an item of the table out of it.
-    pub(super) fn unlink(&mut self, hash: u64, item: Item) {
-        let next = self.arena.next(item);
-        if self.head(hash) == Some(item) {
-            self.arena.store(self.head_at(hash), Item::to_word(next));
-        } else {
-            let mut chain = self.head(hash);
-            while let Some(before) = chain {
-                chain = self.arena.next(before);
-                if chain == Some(item) {
-                    self.arena.set_next(before, next);
-                    break;
-                }
+    /// Takes an item of the stripe out of it.
+    pub(super) fn unlink<M: Memory>(
+        &mut self,
+        arena: &Arena<M>,
+        layout: &Layout,
+        hash: u64,
+        item: Item,
+    ) {
+        let chain = self.chain_of(hash);
+        let next = arena.next(item);
+        let mut at = self.first(arena, layout, chain);
+        if at == Some(item) {
+            self.set_first(arena, layout, chain, next);
+        }
+        while let Some(before) = at {
+            at = arena.next(before);
+            if at == Some(item) {
+                arena.set_next(before, next);
+                break;
             }
         }
         self.items = self.items.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(self.arena.size(item));
+        self.bytes = self.bytes.saturating_sub(arena.size(item));
     }
 
-    fn head(&self, hash: u64) -> Option<Item> {
-        Item::from_word(self.arena.load(self.head_at(hash)))
+    /// Counts an item that has become larger or smaller.
+    pub(super) fn resize(&mut self, before: u64, after: u64) {
+        self.bytes = self.bytes.saturating_sub(before).saturating_add(after);
     }
 
-    fn head_at(&self, hash: u64) -> usize {
-        // The low bits choose, so cutting the hash loses nothing on any machine.
-        let index = (hash as usize) & self.heads.saturating_sub(1);
-        index.saturating_mul(4)
+    /// Divides a chain, if there are more items than chains; whether more heads
+    /// are badly needed, and could not be had.
+    pub(super) fn grow<M: Memory>(
+        &mut self,
+        arena: &Arena<M>,
+        layout: &Layout,
+        hash: impl Fn(&[u8]) -> u64,
+    ) -> bool {
+        if self.items <= self.grow_at {
+            return false;
+        }
+        let new = self.chains;
+        if layout.add_head(arena, self.head(new)).is_none() {
+            // Later, then: asking costs others something too.
+            self.grow_at = self.items.saturating_add(self.items / 8);
+            return self.items / 2 > new as u64;
+        }
+        let old = new.saturating_sub(prev_power_of_two(new));
+        let mut rest = self.first(arena, layout, old);
+        self.set_first(arena, layout, old, None);
+        self.set_first(arena, layout, new, None);
+        self.chains = new.saturating_add(1);
+        self.grow_at = self.chains as u64;
+        while let Some(item) = rest {
+            rest = arena.next(item);
+            let chain = self.chain_of(hash(arena.key(item)));
+            self.push(arena, layout, chain, item);
+        }
+        false
+    }
+
+    /// Which chain a hash belongs to: of the power of two above their number,
+    /// or of the one below it, where the first is not there yet.
+    fn chain_of(&self, hash: u64) -> usize {
+        // Bits that are cut off choose nothing on a machine that cuts them.
+        let hash = hash.wrapping_shr(self.shift) as usize;
+        let below = prev_power_of_two(self.chains);
+        let chain = hash & below.saturating_mul(2).saturating_sub(1);
+        if chain < self.chains {
+            chain
+        } else {
+            hash & below.saturating_sub(1)
+        }
+    }
+
+    /// The head of a chain. Stripes take turns, so that they grow into the same
+    /// pages.
+    fn head(&self, chain: usize) -> usize {
+        chain.wrapping_shl(self.shift).saturating_add(self.index)
+    }
+
+    fn push<M: Memory>(&self, arena: &Arena<M>, layout: &Layout, chain: usize, item: Item) {
+        arena.set_next(item, self.first(arena, layout, chain));
+        self.set_first(arena, layout, chain, Some(item));
+    }
+
+    fn set_first<M: Memory>(
+        &self,
+        arena: &Arena<M>,
+        layout: &Layout,
+        chain: usize,
+        item: Option<Item>,
+    ) {
+        if let Some(at) = layout.head_at(arena, self.head(chain)) {
+            arena.store(at, Item::to_word(item));
+        }
     }
 }

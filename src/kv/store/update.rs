@@ -1,13 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Changing what is under a key, in one step.
 
+use core::sync::atomic::Ordering;
+
+use super::evict::{Busy, Mine};
 use super::item::{self, Item, Mark, NewItem};
-use super::table::{Life, Table};
-use super::value::{Amend, Cas, Change, Done, Entry, Exptime, Part, Updated, Was};
-use super::{due, Kv};
+use super::table::Stripe;
+use super::value::{Amend, Cas, Change, Done, Entry, Exptime, Part, Updated, Value, Was};
+use super::{due, Kv, Life};
 use crate::decimal::Decimal;
-use crate::limits::TAIL_TRIES;
-use crate::{Context, Now, Platform};
+use crate::limits::UPDATE_TRIES;
+use crate::platform::RwLock;
+use crate::{Context, Platform};
+
+/// What there is under a key.
+struct Under<'a> {
+    hash: u64,
+    key: &'a [u8],
+    /// An item, dead or alive.
+    found: Option<Item>,
+    /// The same, if it is alive.
+    live: Option<Item>,
+}
 
 /// A number as text, with the spaces behind it that keep it as long as it was.
 struct Digits {
@@ -53,226 +67,218 @@ impl<P: Platform> Kv<P> {
         &self,
         key: &[u8],
         cx: &Context<'_>,
-        mut decide: impl FnMut(Option<&super::Value<'_>>) -> Change<'c>,
+        mut decide: impl FnMut(Option<&Value<'_>>) -> Change<'c>,
     ) -> Updated {
+        let mut was = Was::Missing;
+        let mut spare = None;
+        let mut wanted = None;
+        let mut done = Done::NoMemory;
+        for tries in 0..UPDATE_TRIES {
+            match self.try_update(key, cx, &mut decide, &mut was, &mut spare) {
+                Ok(what) => {
+                    done = what;
+                    break;
+                }
+                // Whoever has it is done with it soon.
+                Err((_, Busy::Stripe(stripe))) => {
+                    drop(self.stripes.get(stripe).map(RwLock::write));
+                }
+                Err((class, Busy::Class)) => {
+                    self.fetch_page(class, cx);
+                    if tries > 1 {
+                        self.wait_for_all();
+                    }
+                    // Before somebody else takes it.
+                    spare = spare.or_else(|| self.take(class));
+                    wanted = Some(class);
+                }
+            }
+        }
+        if let Some(item) = spare {
+            self.release(item);
+        }
+        match done {
+            Done::Stored { .. } => self.work(cx),
+            Done::NoMemory => self.count_refusal(wanted),
+            _ => {}
+        }
+        Updated { was, done }
+    }
+
+    /// Nothing has been done if this fails; it says what is wanting, and where.
+    /// `spare` is a chunk that the caller holds, and is used if it fits.
+    fn try_update<'c>(
+        &self,
+        key: &[u8],
+        cx: &Context<'_>,
+        decide: &mut impl FnMut(Option<&Value<'_>>) -> Change<'c>,
+        was: &mut Was,
+        spare: &mut Option<Item>,
+    ) -> Result<Done, (u8, Busy)> {
         let hash = self.hash(key);
-        let table = &mut *self.table.write();
-        let found = table.find(hash, key);
-        let was = match found.map(|item| table.life(item, cx.now)) {
+        let index = self.stripe_of(hash);
+        let Some(lock) = self.stripes.get(index) else {
+            return Ok(Done::NoMemory);
+        };
+        let stripe = &mut *lock.write();
+        let found = stripe.find(&self.arena, &self.layout, hash, key);
+        *was = match found.map(|item| self.life(item, cx.now)) {
             None => Was::Missing,
             Some(Life::Live) => Was::Live,
             Some(Life::Expired) => Was::Expired,
             Some(Life::Flushed) => Was::Flushed,
         };
-        let live = found.filter(|_| was == Was::Live);
-        let value = live.map(|item| table.value(item, cx.now));
-        let done = match decide(value.as_ref()) {
-            Change::Keep => Done::Nothing,
+        let live = found.filter(|_| *was == Was::Live);
+        let value = live.map(|item| self.value(item, cx.now));
+        match decide(value.as_ref()) {
+            Change::Keep => Ok(Done::Nothing),
             Change::Remove => {
-                if let Some(item) = found {
-                    self.free(table, hash, item);
-                }
-                live.map_or(Done::Nothing, |_| Done::Removed)
+                self.remove(stripe, hash, found);
+                Ok(live.map_or(Done::Nothing, |_| Done::Removed))
             }
-            Change::Amend(amend) => live.map_or(Done::Nothing, |item| {
-                let cas = self.amend(table, item, &amend, cx);
-                Done::Amended { cas }
-            }),
-            Change::Store(new) => {
-                if let (Some(dead), None) = (found, live) {
-                    self.free(table, hash, dead);
+            Change::Amend(amend) => Ok(live.map_or(Done::Nothing, |item| Done::Amended {
+                cas: self.amend(item, &amend, cx),
+            })),
+            Change::Store(entry) => {
+                let under = Under {
+                    hash,
+                    key,
+                    found,
+                    live,
+                };
+                let done = self.store(&mut Mine { index, stripe }, &under, &entry, spare, cx)?;
+                if done == Done::TooLarge && entry.or_remove {
+                    self.remove(stripe, hash, found);
                 }
-                let done = self.store(table, hash, key, live, &new, cx);
-                if let (Some(old), true, Done::TooLarge) = (live, new.or_remove, done) {
-                    self.free(table, hash, old);
-                }
-                done
+                Ok(done)
             }
-        };
-        Updated { was, done }
+        }
     }
 
     /// Returns the cas number.
-    fn amend(
-        &self,
-        table: &mut Table<P::Memory>,
-        item: Item,
-        amend: &Amend,
-        cx: &Context<'_>,
-    ) -> u64 {
+    fn amend(&self, item: Item, amend: &Amend, cx: &Context<'_>) -> u64 {
+        let arena = &self.arena;
         if let Some(exptime) = amend.exptime {
-            let expire = due(exptime, cx.now, cx.unix_now);
-            table.arena.set_expire(item, expire);
+            arena.set_expire(item, self.due(exptime, cx));
         }
         for (mark, on) in [(Mark::STALE, amend.stale), (Mark::WON, amend.won)] {
             if let Some(on) = on {
-                table.arena.set_mark(item, mark, on);
+                arena.set_mark(item, mark, on);
             }
         }
         if amend.cas != Cas::Keep {
-            let cas = table.cas(amend.cas);
-            table.arena.set_cas(item, cas);
+            arena.set_cas(item, self.next_cas(amend.cas));
         }
         if amend.used {
-            self.bump(table, item, cx);
+            arena.set_used(item, cx.now.0);
         }
-        table.arena.cas(item)
+        arena.cas(item)
     }
 
-    /// Stores `new` in place of `old`, which stays when it is too large.
+    /// Stores `entry`, if there is room. The old item stays until there is.
     fn store(
         &self,
-        table: &mut Table<P::Memory>,
-        hash: u64,
-        key: &[u8],
-        old: Option<Item>,
-        new: &Entry<'_>,
+        mine: &mut Mine<'_>,
+        under: &Under<'_>,
+        entry: &Entry<'_>,
+        spare: &mut Option<Item>,
         cx: &Context<'_>,
-    ) -> Done {
-        let expire = match new.exptime {
-            Exptime::Set(exptime) => due(exptime, cx.now, cx.unix_now),
-            Exptime::Keep => old.map_or(0, |item| table.arena.expire(item)),
-        };
-        let digits = Digits::of(&new.data);
-        let uses_old = new.data.iter().any(|part| matches!(part, Part::Old));
-        let old_len = old.map_or(0, |item| table.arena.data(item).len());
-        let len = |part: &Part<'_>| match part {
-            Part::Bytes(bytes) => bytes.len(),
-            Part::Old => old_len,
-            Part::Number { .. } => digits.len,
-        };
-        let len = new.data.iter().map(len).fold(0, usize::saturating_add);
-        if !self.fits(key.len(), new.flags, len) {
-            return Done::TooLarge;
-        }
-        let size = item::size(key.len(), new.flags, len);
-        let Some(class) = table.buckets.class_for(size) else {
-            return Done::TooLarge;
-        };
-        // An old item that is not read from makes room first.
-        if let (Some(old), false) = (old, uses_old) {
-            self.free(table, hash, old);
-        }
-        let keep = old.filter(|_| uses_old);
-        let item = self.chunk(table, class, keep, cx);
-        let Some(item) = item else {
-            return Done::NoMemory;
-        };
-        let cas = table.cas(new.cas);
-        let data = new.data.map(|part| match part {
+    ) -> Result<Done, (u8, Busy)> {
+        let &Under {
+            hash,
+            key,
+            found,
+            live,
+        } = under;
+        let arena = &self.arena;
+        let digits = Digits::of(&entry.data);
+        let old_data: &[u8] = live.map_or(b"", |item| arena.data(item));
+        let data = entry.data.map(|part| match part {
             Part::Bytes(bytes) => bytes,
-            Part::Old => keep.map_or(&b""[..], |item| table.arena.data(item)),
+            Part::Old => old_data,
             Part::Number { .. } => digits.as_bytes(),
         });
-        let item_to_write = NewItem {
+        let len = data
+            .iter()
+            .fold(0usize, |len, part| len.saturating_add(part.len()));
+        let size = item::size(key.len(), entry.flags, len);
+        let class = match self.class_for(size) {
+            Some(class) if self.fits(key.len(), entry.flags, len) => class,
+            _ => return Ok(Done::TooLarge),
+        };
+        // In the old chunk, if it is as good as another and is not read from.
+        let reads_old = entry.data.iter().any(|part| matches!(part, Part::Old));
+        let is_right = |item: &Item| self.layout.class_of(arena, *item) == class;
+        let reuse = found.filter(|item| !reads_old && is_right(item));
+        let chunk = match reuse.or_else(|| spare.take_if(|item| is_right(item))) {
+            Some(item) => item,
+            None => self
+                .chunk_near(class, size, mine, found, cx)
+                .map_err(|busy| (class, busy))?,
+        };
+        let new = NewItem {
             key,
-            flags: new.flags,
-            expire,
-            used: table.stamp(cx.now),
-            cas,
+            flags: entry.flags,
+            expire: match entry.exptime {
+                Exptime::Set(exptime) => self.due(exptime, cx),
+                Exptime::Keep => live.map_or(0, |item| arena.expire(item)),
+            },
+            used: self.stamp(cx.now),
+            cas: self.next_cas(entry.cas),
             len,
             data,
-            fetched: new.fetched,
-            stale: new.stale,
-            won: new.won,
-            key_is_binary: new.key_is_binary,
+            fetched: entry.fetched,
+            active: reuse.is_some(),
+            stale: entry.stale,
+            won: entry.won,
+            key_is_binary: entry.key_is_binary,
         };
-        // SAFETY: the chunk is of a class that is large enough, was free until
-        // now, the table is locked, and the old item is in another chunk if its
-        // data is used.
-        unsafe { table.arena.write(item, &item_to_write) };
-        if let Some(old) = keep {
-            self.free(table, hash, old);
-        }
-        table.link(hash, item);
-        self.order(class, |order| order.push(&table.arena, item));
-        Done::Stored { cas }
-    }
-}
-
-impl<P: Platform> Kv<P> {
-    /// A chunk of `class` in no list: a free one, else the oldest item's, else
-    /// one of a page taken from the class with the most pages. Whatever goes,
-    /// it is not `keep`.
-    fn chunk(
-        &self,
-        table: &mut Table<P::Memory>,
-        class: u8,
-        keep: Option<Item>,
-        cx: &Context<'_>,
-    ) -> Option<Item> {
-        if let Some(item) = table.buckets.take(&table.arena, class) {
-            return Some(item);
-        }
-        if let Some(item) = self.oldest(table, class, keep, cx.now) {
-            self.evict(table, item, cx);
+        if reuse.is_some() {
+            let before = arena.size(chunk);
+            arena.rewrite(mine.stripe, chunk, &new);
+            mine.stripe.resize(before, arena.size(chunk));
         } else {
-            self.take_page(table, class, keep, cx)?;
-        }
-        table.buckets.take(&table.arena, class)
-    }
-
-    /// The item to go first in `class`: a dead one near the end, or the oldest.
-    fn oldest(
-        &self,
-        table: &Table<P::Memory>,
-        class: u8,
-        keep: Option<Item>,
-        now: Now,
-    ) -> Option<Item> {
-        self.order(class, |order| {
-            let mut at = order.oldest();
-            let mut first = None;
-            for _ in 0..TAIL_TRIES {
-                let Some(item) = at else { break };
-                if keep != Some(item) {
-                    if table.life(item, now) != Life::Live {
-                        return Some(item);
-                    }
-                    first = first.or(Some(item));
-                }
-                at = table.arena.younger(item);
-            }
-            first
-        })?
-    }
-
-    /// Takes a page from the class that has the most, evicting what is in it:
-    /// the page with its oldest item, or one with nothing but free chunks.
-    fn take_page(
-        &self,
-        table: &mut Table<P::Memory>,
-        class: u8,
-        keep: Option<Item>,
-        cx: &Context<'_>,
-    ) -> Option<()> {
-        let kept = keep.and_then(|item| table.buckets.page_of(item));
-        let loser = table.buckets.richest()?;
-        let oldest = self.order(loser, |order| {
-            let mut at = order.oldest();
-            while let Some(item) = at {
-                if kept.is_none() || table.buckets.page_of(item) != kept {
-                    break;
-                }
-                at = table.arena.younger(item);
-            }
-            at
-        })?;
-        let item = match oldest {
-            Some(oldest) => oldest,
-            None => table.buckets.peek(loser)?,
-        };
-        let page = table
-            .buckets
-            .page_of(item)
-            .filter(|page| Some(*page) != kept)?;
-        for chunk in table.buckets.chunks(&table.arena, page) {
-            if !table.arena.is_free(chunk) {
-                self.evict(table, chunk, cx);
+            arena.write(chunk, &new);
+            self.remove(mine.stripe, hash, found);
+            mine.stripe.link(arena, &self.layout, hash, chunk);
+            if let Some(class) = self.class(self.layout.class_of(arena, chunk)) {
+                class.lock().insert(arena, chunk);
             }
         }
-        table.buckets.hand_over(&table.arena, page, class);
-        cx.mine.slabs_moved.inc();
-        Some(())
+        if mine.stripe.grow(arena, &self.layout, |key| self.hash(key)) {
+            self.heads_wanted.store(true, Ordering::Relaxed);
+        }
+        Ok(Done::Stored { cas: new.cas })
+    }
+
+    fn count_refusal(&self, class: Option<u8>) {
+        if let Some(class) = class.and_then(|class| self.class(class)) {
+            let history = &mut class.lock().history;
+            history.out_of_memory = history.out_of_memory.wrapping_add(1);
+        }
+    }
+
+    /// Waits until everybody is done who has a stripe now, and perhaps a chunk
+    /// in hand.
+    fn wait_for_all(&self) {
+        for stripe in self.stripes.iter() {
+            drop(stripe.write());
+        }
+    }
+
+    fn remove(&self, stripe: &mut Stripe, hash: u64, found: Option<Item>) {
+        if let Some(item) = found {
+            stripe.unlink(&self.arena, &self.layout, hash, item);
+            self.release(item);
+        }
+    }
+
+    /// When an exptime is due; there will be something to crawl for then.
+    fn due(&self, exptime: i64, cx: &Context<'_>) -> u32 {
+        let due = due(exptime, cx.now, cx.unix_now);
+        if due != 0 && !self.mortals.load(Ordering::Relaxed) {
+            self.mortals.store(true, Ordering::Relaxed);
+        }
+        due
     }
 }

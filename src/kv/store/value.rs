@@ -235,7 +235,28 @@ pub struct Updated {
 
 /// How far a walk over all items has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cursor(pub(super) usize);
+pub struct Cursor {
+    pub(super) stripe: usize,
+    pub(super) chain: usize,
+}
+
+impl Cursor {
+    pub(super) fn next_chain(self) -> Option<Self> {
+        let chain = self.chain.checked_add(1)?;
+        Some(Self { chain, ..self })
+    }
+
+    pub(super) fn from_word(word: u64) -> Self {
+        Self {
+            stripe: usize::try_from(word >> 32).unwrap_or(0),
+            chain: usize::try_from(word & u64::from(u32::MAX)).unwrap_or(0),
+        }
+    }
+
+    pub(super) fn to_word(self) -> u64 {
+        (self.stripe as u64).wrapping_shl(32) | self.chain as u64
+    }
+}
 
 /// A size class at one moment.
 #[derive(Clone, Copy, Debug, Default)]

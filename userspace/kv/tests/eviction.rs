@@ -14,39 +14,53 @@ fn page() -> String {
 }
 
 #[test]
-fn the_least_recently_used_goes_first() {
+fn what_is_used_again_outlives_what_is_not() {
     let session = Session::new(MIB);
     for i in 0..7 {
         session.set(&format!("k{i}"), 0, &page());
     }
     assert_eq!(session.stat("slab_global_page_pool"), 0);
-    // k0 is used, k2 replaced; k1 is the oldest then, then k3.
-    assert!(session.get("k0").is_some());
+    // k0 is used twice, k4 once, and k2 is replaced.
+    assert!(session.get("k0").is_some() && session.get("k0").is_some());
+    assert!(session.get("k4").is_some());
     session.set("k2", 0, &page());
     assert_eq!(session.stat("evictions"), 0);
-    for (i, gone) in ["k1", "k3", "k4", "k5", "k6", "k0", "k2"]
-        .iter()
-        .enumerate()
-    {
-        let alive = session.stat("curr_items");
+    let order = ["k1", "k3", "k4", "k5", "k6", "new0", "new1", "new2"];
+    for (i, gone) in order.iter().enumerate() {
+        assert_eq!(session.stat("curr_items"), 7);
         session.set(&format!("new{i}"), 0, &page());
-        assert_eq!(session.stat("curr_items"), alive);
-        assert_eq!(session.ask(format!("delete {gone}\r\n")), "NOT_FOUND\r\n");
+        assert_eq!(session.stat("curr_items"), 7);
         assert_eq!(session.stat("evictions"), 1 + i as u64);
+        assert!(session.get(gone).is_none(), "{gone}");
     }
+    assert!(session.get("k0").is_some() && session.get("k2").is_some());
 }
 
 #[test]
-fn the_dead_near_the_end_go_before_the_living() {
+fn a_pass_over_many_keys_leaves_what_is_in_use() {
+    let session = Session::new(MIB);
+    let value = "v".repeat(1000);
+    for i in 0..200 {
+        session.set(&format!("used{i}"), 0, &value);
+    }
+    for i in 0..20_000 {
+        session.set(&format!("once{i}"), 0, &value);
+        let _ = session.get(&format!("used{}", i % 200));
+    }
+    assert!(session.stat("evictions") > 15_000);
+    let alive = (0..200).filter(|i| session.get(&format!("used{i}")).is_some());
+    assert_eq!(alive.count(), 200);
+}
+
+#[test]
+fn the_dead_that_are_met_are_reclaimed_not_evicted() {
     let session = Session::new(MIB);
     for i in 0..7 {
-        let exptime = if i == 3 { 5 } else { 0 };
-        session.set(&format!("k{i}"), exptime, &page());
+        session.set(&format!("k{i}"), 5, &page());
     }
     session.pass(5);
     session.set("new", 0, &page());
-    assert!(session.get("k0").is_some());
-    assert!(session.get("k3").is_none());
+    assert!(session.get("k0").is_none());
     assert_eq!(session.stat("get_expired"), 0, "its chunk was taken");
     assert_eq!(session.stat("reclaimed"), 1);
     assert_eq!(session.stat("evictions"), 0);

@@ -6,7 +6,7 @@ mod common;
 
 use common::{store, Region, Session, MIB};
 use kv::limits::{LINE_ROOM, MEMORY_MAX, REPLY_MAX};
-use kv::{Config, Error, Kv};
+use kv::{Config, Error, Kv, NoMemory};
 
 const TOO_LARGE: &str = "SERVER_ERROR object too large for cache\r\n";
 const OVERFLOW: &str = "SERVER_ERROR out of memory writing get response\r\n";
@@ -75,6 +75,13 @@ fn the_region_must_be_of_a_size_that_can_be_used() {
         type RwLock = common::TableLock;
         type SpinLock = common::ClassLock;
         type Memory = Claims;
+        type Array<T: Send + Sync> = Box<[T]>;
+        fn array<T: Send + Sync>(
+            len: usize,
+            make: impl FnMut(usize) -> Result<T, NoMemory>,
+        ) -> Result<Box<[T]>, NoMemory> {
+            (0..len).map(make).collect()
+        }
     }
     let make = |len| {
         let memory = Claims(Region::new(1), len);

@@ -16,6 +16,18 @@ impl Platform for Userspace {
     type RwLock = SharedLock;
     type SpinLock = Lock;
     type Memory = Region;
+    type Array<T: Send + Sync> = Box<[T]>;
+
+    fn array<T: Send + Sync>(
+        len: usize,
+        make: impl FnMut(usize) -> Result<T, NoMemory>,
+    ) -> Result<Box<[T]>, NoMemory> {
+        (0..len).map(make).collect()
+    }
+
+    fn relax() {
+        std::thread::yield_now();
+    }
 }
 
 /// The table's lock.
@@ -40,6 +52,10 @@ unsafe impl RawRwLock for SharedLock {
         self.0.lock_exclusive();
     }
 
+    fn try_write_lock(&self) -> bool {
+        self.0.try_lock_exclusive()
+    }
+
     unsafe fn write_unlock(&self) {
         // SAFETY: the caller has the exclusive hold.
         unsafe { self.0.unlock_exclusive() }
@@ -57,6 +73,10 @@ unsafe impl RawSpinLock for Lock {
 
     fn lock(&self) {
         self.0.lock();
+    }
+
+    fn try_lock(&self) -> bool {
+        self.0.try_lock()
     }
 
     unsafe fn unlock(&self) {

@@ -23,6 +23,17 @@ impl Platform for Test {
     type RwLock = TableLock;
     type SpinLock = ClassLock;
     type Memory = Region;
+    type Array<T: Send + Sync> = Box<[T]>;
+
+    fn array<T: Send + Sync>(
+        len: usize,
+        make: impl FnMut(usize) -> Result<T, NoMemory>,
+    ) -> Result<Box<[T]>, NoMemory> {
+        (0..len).map(make).collect()
+    }
+    fn relax() {
+        std::thread::yield_now();
+    }
 }
 
 pub struct TableLock(parking_lot::RawRwLock);
@@ -42,6 +53,9 @@ unsafe impl RawRwLock for TableLock {
     fn write_lock(&self) {
         self.0.lock_exclusive();
     }
+    fn try_write_lock(&self) -> bool {
+        self.0.try_lock_exclusive()
+    }
     unsafe fn write_unlock(&self) {
         // SAFETY: the caller has the exclusive hold.
         unsafe { self.0.unlock_exclusive() }
@@ -57,6 +71,9 @@ unsafe impl RawSpinLock for ClassLock {
     }
     fn lock(&self) {
         self.0.lock();
+    }
+    fn try_lock(&self) -> bool {
+        self.0.try_lock()
     }
     unsafe fn unlock(&self) {
         // SAFETY: the caller has the hold.

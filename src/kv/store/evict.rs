@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Making room: a chunk for a new item, and who goes for it.
+
+use core::ops::DerefMut;
+
+use super::item::{Item, Mark, Place};
+use super::table::Stripe;
+use super::value::History;
+use super::{Class, Kv, Life};
+use crate::limits::TAIL_TRIES;
+use crate::platform::{RwLock, WriteGuard};
+use crate::{Context, Now, Platform};
+
+/// A stripe that the caller has locked, and its number.
+pub(super) struct Mine<'a> {
+    pub(super) index: usize,
+    pub(super) stripe: &'a mut Stripe,
+}
+
+/// Why there is no chunk. Nothing was waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Busy {
+    /// What could go is in this stripe, which somebody has locked.
+    Stripe(usize),
+    /// There is nothing that could go.
+    Class,
+}
+
+/// Another stripe, or the caller's own.
+enum Held<'a, 'b, P: Platform> {
+    Mine(&'b mut Stripe),
+    Other(WriteGuard<'a, P::RwLock, Stripe>),
+}
+
+impl<P: Platform> Held<'_, '_, P> {
+    fn stripe(&mut self) -> &mut Stripe {
+        match self {
+            Held::Mine(stripe) => stripe,
+            Held::Other(guard) => guard.deref_mut(),
+        }
+    }
+}
+
+impl<P: Platform> Kv<P> {
+    /// As [`Kv::chunk`], of the class or, when there is nothing, of a larger one
+    /// that is not too large for an item of that size.
+    pub(super) fn chunk_near(
+        &self,
+        class: u8,
+        size: usize,
+        mine: &mut Mine<'_>,
+        keep: Option<Item>,
+        cx: &Context<'_>,
+    ) -> Result<Item, Busy> {
+        let first = self.chunk(class, mine, keep, cx);
+        if first != Err(Busy::Class) {
+            return first;
+        }
+        // It should have more pages.
+        if let Some(class) = self.class(class) {
+            class.lock().count_loss();
+        }
+        let enough = size.saturating_mul(2);
+        let larger = self.chunk_sizes.iter().zip(0u8..);
+        for (size, other) in larger.skip(usize::from(class).saturating_add(1)) {
+            if *size == 0 || *size as usize > enough {
+                break;
+            }
+            let chunk = self.chunk(other, mine, keep, cx);
+            if chunk.is_ok() {
+                return chunk;
+            }
+        }
+        first
+    }
+
+    /// A chunk of a class, held for the caller: one that is free, or else that
+    /// of an item that goes. `keep` does not go.
+    pub(super) fn chunk(
+        &self,
+        class: u8,
+        mine: &mut Mine<'_>,
+        keep: Option<Item>,
+        cx: &Context<'_>,
+    ) -> Result<Item, Busy> {
+        let class = &mut *self.class(class).ok_or(Busy::Class)?.lock();
+        // Pages are few: somebody will have to go soon, and who that is takes a
+        // while to be found out.
+        if self.layout.free_pages() <= self.layout.pages / 4 {
+            class.age(&self.arena);
+        }
+        if let Some(item) = class.take(&self.arena, &self.layout) {
+            return Ok(item);
+        }
+        if let Some(page) = self.layout.take_page() {
+            class.add_page(&self.arena, &self.layout, page);
+            return class.take(&self.arena, &self.layout).ok_or(Busy::Class);
+        }
+        self.victim(class, mine, keep, cx)
+    }
+
+    /// Makes the one item go that a class can best do without; its chunk.
+    fn victim(
+        &self,
+        class: &mut Class,
+        mine: &mut Mine<'_>,
+        keep: Option<Item>,
+        cx: &Context<'_>,
+    ) -> Result<Item, Busy> {
+        let mut busy = Busy::Class;
+        for (place, spares_active) in [
+            (Place::Cold, true),
+            (Place::Hot, true),
+            (Place::Warm, true),
+            (Place::Hot, false),
+            (Place::Warm, false),
+        ] {
+            let mut at = class.oldest(place);
+            for _ in 0..TAIL_TRIES {
+                let Some(item) = at else { break };
+                at = self.arena.younger(item);
+                if keep == Some(item) {
+                    continue;
+                }
+                let used_again = spares_active && self.arena.has(item, Mark::ACTIVE);
+                if used_again && self.life(item, cx.now) == Life::Live {
+                    class.warm_up(&self.arena, item);
+                    continue;
+                }
+                match self.evict(class, item, Some(&mut *mine), cx) {
+                    Ok(()) => return Ok(item),
+                    Err(stripe) => busy = Busy::Stripe(stripe),
+                }
+            }
+        }
+        Err(busy)
+    }
+
+    /// Takes an item of a class out of the table and out of its segment; it is
+    /// held then. With the number of its stripe, when somebody has that.
+    pub(super) fn evict(
+        &self,
+        class: &mut Class,
+        item: Item,
+        mine: Option<&mut Mine<'_>>,
+        cx: &Context<'_>,
+    ) -> Result<(), usize> {
+        // The key can be read: it is still in its segment, so whoever removes
+        // it now still has to wait for the class.
+        let hash = self.hash(self.arena.key(item));
+        let index = self.stripe_of(hash);
+        let mut held: Held<'_, '_, P> = match mine {
+            Some(mine) if mine.index == index => Held::Mine(mine.stripe),
+            _ => {
+                let stripe = self.stripes.get(index).and_then(RwLock::try_write);
+                Held::Other(stripe.ok_or(index)?)
+            }
+        };
+        let dead = self.life(item, cx.now) != Life::Live;
+        self.record(&mut class.history, item, dead, cx.now);
+        if dead {
+            cx.mine.reclaimed.inc();
+        } else {
+            cx.mine.evictions.inc();
+            class.count_loss();
+        }
+        held.stripe().unlink(&self.arena, &self.layout, hash, item);
+        class.remove(&self.arena, item);
+        Ok(())
+    }
+
+    fn record(&self, history: &mut History, item: Item, dead: bool, now: Now) {
+        let unfetched = u64::from(!self.arena.has(item, Mark::FETCHED));
+        if dead {
+            history.reclaimed = history.reclaimed.wrapping_add(1);
+            history.expired_unfetched = history.expired_unfetched.wrapping_add(unfetched);
+            return;
+        }
+        let nonzero = u64::from(self.arena.expire(item) != 0);
+        history.evicted = history.evicted.wrapping_add(1);
+        history.evicted_nonzero = history.evicted_nonzero.wrapping_add(nonzero);
+        history.evicted_unfetched = history.evicted_unfetched.wrapping_add(unfetched);
+        history.evicted_time = now.0.saturating_sub(self.arena.used_at(item));
+    }
+
+    /// A chunk of a class that is free, held for the caller.
+    pub(super) fn take(&self, class: u8) -> Option<Item> {
+        let class = &mut *self.class(class)?.lock();
+        class.take(&self.arena, &self.layout)
+    }
+
+    /// Frees a chunk: one that is held, or that of an item which its stripe,
+    /// write-locked by the caller, has just lost.
+    pub(super) fn release(&self, item: Item) {
+        let class = self.layout.class_of(&self.arena, item);
+        if let Some(class) = self.class(class) {
+            let class = &mut *class.lock();
+            class.remove(&self.arena, item);
+            class.put(&self.arena, &self.layout, item);
+        }
+    }
+}

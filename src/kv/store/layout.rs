@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Where things are in a store's region.
+//!
+//! ```text
+//! page owners   two words per page: its class, and a link for whoever has it
+//! directory     a word per page of heads: where it is
+//! heads         of the table's chains, a word each, to the end of the first page
+//! pages         for the size classes, and for more heads
+//! ```
+
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use super::arena::Arena;
+use super::item::{Item, UNIT};
+use crate::limits::{PAGE_MAX, PAGE_MIN};
+use crate::platform::Memory;
+
+const WORD: usize = 4;
+
+/// A page that belongs to no class says this.
+const NOBODY: u32 = u32::MAX;
+
+/// A place in the directory that somebody is about to fill.
+const BUSY: u32 = u32::MAX;
+
+/// The map of a region, and which pages are still to be had.
+pub(super) struct Layout {
+    pub(super) page_size: usize,
+    pub(super) pages: usize,
+    directory: usize,
+    directory_len: usize,
+    heads: usize,
+    heads_len: usize,
+    /// Pages taken from the region's untouched end. Only ever grows; relaxed,
+    /// since an untouched page holds nothing that could be seen too early.
+    handed: AtomicUsize,
+    /// A page that was taken from a class for more heads, plus one; 0 is none.
+    /// Acquired by who takes it, released by who puts it there.
+    spare: AtomicU32,
+}
+
+impl Layout {
+    /// Divides a region of `len` bytes. Pages are a 64th of it, within their
+    /// limits. `None` when it is too small.
+    pub(super) fn new(len: usize) -> Option<Self> {
+        let page_size = prev_power_of_two(len / 64).clamp(PAGE_MIN, PAGE_MAX);
+        let pages = len.checked_div(page_size)?.checked_sub(1)?;
+        let directory = pages.checked_mul(2 * WORD)?;
+        // A head per item, and no item is smaller than 32 bytes.
+        let directory_len = pages.checked_div(8)?.checked_add(1)?;
+        let heads = directory
+            .checked_add(directory_len.checked_mul(WORD)?)?
+            .checked_next_multiple_of(64)?;
+        let heads_len = page_size.checked_sub(heads)?.checked_div(WORD)?;
+        (pages > 0 && heads_len > 0).then_some(Self {
+            page_size,
+            pages,
+            directory,
+            directory_len,
+            heads,
+            heads_len,
+            handed: AtomicUsize::new(0),
+            spare: AtomicU32::new(0),
+        })
+    }
+
+    /// Heads that are there from the start.
+    pub(super) fn first_heads(&self) -> usize {
+        self.heads_len
+    }
+
+    /// The offset of a head, if it is there.
+    pub(super) fn head_at<M: Memory>(&self, arena: &Arena<M>, head: usize) -> Option<usize> {
+        let Some(more) = head.checked_sub(self.heads_len) else {
+            return self.heads.checked_add(head.checked_mul(WORD)?);
+        };
+        let per_page = self.page_size / WORD;
+        let page = match arena.load(self.directory_at(more.checked_div(per_page)?)?) {
+            0 | BUSY => return None,
+            page => usize::try_from(page).ok()?.checked_sub(1)?,
+        };
+        let within = more.checked_rem(per_page)?.checked_mul(WORD)?;
+        self.page_at(page).checked_add(within)
+    }
+
+    /// Makes sure that a head is there; `None` when there is no page for it, or
+    /// when somebody else is about to get one.
+    pub(super) fn add_head<M: Memory>(&self, arena: &Arena<M>, head: usize) -> Option<()> {
+        let Some(more) = head.checked_sub(self.heads_len) else {
+            return Some(());
+        };
+        let at = self.directory_at(more.checked_div(self.page_size / WORD)?)?;
+        match arena.load(at) {
+            0 => {}
+            BUSY => return None,
+            _ => return Some(()),
+        }
+        if !arena.exchange(at, 0, BUSY) {
+            return None;
+        }
+        let page = self.take_spare().or_else(|| self.take_page());
+        let word = page.and_then(|page| u32::try_from(page.checked_add(1)?).ok());
+        arena.store(at, word.unwrap_or(0));
+        word.map(|_| ())
+    }
+
+    /// A page that nobody had before. It belongs to nobody yet.
+    pub(super) fn take_page(&self) -> Option<usize> {
+        let next = |handed: usize| handed.checked_add(1).filter(|next| *next <= self.pages);
+        self.handed
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
+            .ok()
+    }
+
+    /// A page for heads, from the classes.
+    fn take_spare(&self) -> Option<usize> {
+        let word = self.spare.swap(0, Ordering::Acquire);
+        usize::try_from(word).ok()?.checked_sub(1)
+    }
+
+    /// Keeps a page, that no class has any more, for the heads.
+    pub(super) fn put_spare(&self, page: usize) {
+        let word = u32::try_from(page).unwrap_or(u32::MAX).wrapping_add(1);
+        self.spare.store(word, Ordering::Release);
+    }
+
+    /// Pages that nobody has had yet.
+    pub(super) fn free_pages(&self) -> usize {
+        self.pages
+            .saturating_sub(self.handed.load(Ordering::Relaxed))
+    }
+
+    /// Bytes of heads, the pages that were added for them included.
+    pub(super) fn heads_bytes<M: Memory>(&self, arena: &Arena<M>) -> usize {
+        let added = (0..self.directory_len)
+            .filter_map(|index| self.directory_at(index))
+            .filter(|at| !matches!(arena.load(*at), 0 | BUSY))
+            .count();
+        let added = added.saturating_mul(self.page_size);
+        self.heads_len.saturating_mul(WORD).saturating_add(added)
+    }
+
+    /// The page that holds a chunk.
+    pub(super) fn page_of(&self, item: Item) -> usize {
+        // Pages are powers of two, and the first is not among them.
+        let page = item.offset().checked_div(self.page_size).unwrap_or(0);
+        page.saturating_sub(1)
+    }
+
+    /// The offset of a page.
+    pub(super) fn page_at(&self, page: usize) -> usize {
+        page.saturating_add(1).saturating_mul(self.page_size)
+    }
+
+    /// The class of the page that holds a chunk. It stays while the chunk is
+    /// taken: a page has to be empty to be moved.
+    pub(super) fn class_of<M: Memory>(&self, arena: &Arena<M>, item: Item) -> u8 {
+        let owner = arena.load(self.owner_at(self.page_of(item)));
+        u8::try_from(owner).unwrap_or(u8::MAX)
+    }
+
+    pub(super) fn set_owner<M: Memory>(&self, arena: &Arena<M>, page: usize, class: Option<u8>) {
+        arena.store(self.owner_at(page), class.map_or(NOBODY, u32::from));
+    }
+
+    /// The page after `page` in its owner's list.
+    pub(super) fn next_page<M: Memory>(&self, arena: &Arena<M>, page: usize) -> Option<usize> {
+        let word = arena.load(self.owner_at(page).saturating_add(WORD));
+        usize::try_from(word).ok()?.checked_sub(1)
+    }
+
+    pub(super) fn set_next_page<M: Memory>(
+        &self,
+        arena: &Arena<M>,
+        page: usize,
+        next: Option<usize>,
+    ) {
+        let word = next.and_then(|next| u32::try_from(next.checked_add(1)?).ok());
+        let at = self.owner_at(page).saturating_add(WORD);
+        arena.store(at, word.unwrap_or(0));
+    }
+
+    fn owner_at(&self, page: usize) -> usize {
+        page.saturating_mul(2 * WORD)
+    }
+
+    fn directory_at(&self, index: usize) -> Option<usize> {
+        (index < self.directory_len).then_some(())?;
+        self.directory.checked_add(index.checked_mul(WORD)?)
+    }
+}
+
+/// The chunk sizes of the classes: as many chunks as go into a page, and as long
+/// as they then can be. They grow by `percent`, up to a whole page, and a size
+/// of 0 is behind the last.
+pub(super) fn chunk_sizes<const N: usize>(page: usize, least: usize, percent: usize) -> [u32; N] {
+    let mut sizes = [0; N];
+    let mut least = least.next_multiple_of(UNIT);
+    let last = N.saturating_sub(1);
+    for (index, slot) in sizes.iter_mut().enumerate() {
+        let count = page.checked_div(least).unwrap_or(1).max(1);
+        let count = if index == last { 1 } else { count };
+        let chunk = page.checked_div(count).unwrap_or(page);
+        let size = chunk.saturating_sub(chunk % UNIT);
+        *slot = u32::try_from(size).unwrap_or(0);
+        if count == 1 {
+            break;
+        }
+        let grown = least.saturating_mul(percent) / 100;
+        let grown = grown.saturating_sub(grown % UNIT);
+        least = grown.max(size.saturating_add(UNIT)).min(page);
+    }
+    sizes
+}
+
+/// The largest power of two that is not above `value`; 1 for 0.
+pub(super) fn prev_power_of_two(value: usize) -> usize {
+    value
+        .checked_ilog2()
+        .and_then(|log| 1usize.checked_shl(log))
+        .unwrap_or(1)
+}
