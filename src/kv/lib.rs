@@ -40,6 +40,7 @@ pub mod platform;
 mod reply;
 pub mod request;
 mod serve;
+mod session;
 mod stats;
 pub mod store;
 
@@ -49,6 +50,7 @@ pub use host::{Context, CpuTime, Host, Now};
 pub use platform::{Memory, NoMemory, Platform, RawRwLock, RawSpinLock};
 pub use reply::Reply;
 pub use serve::{serve, Outcome};
+pub use session::{Next, Progress, Session};
 pub use store::{Config, Error, Kv, Usage};
 
 /// What `version` answers, and `stats` says.

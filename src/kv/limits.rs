@@ -57,6 +57,15 @@ pub const LINE_ROOM: usize = 128;
 /// datagrams (755) stays far below the 65,535 that a frame header can count.
 pub const REPLY_MAX: usize = ITEM_MAX + 4096;
 
+/// Input of one stream that a host should be able to hold: the longest command
+/// line that is not a list of keys, with the largest item behind it; or a list
+/// of keys of that length.
+pub const INPUT_MAX: usize = ITEM_MAX + 4096;
+
+/// Reply buffer for a stream: answers are gathered until this much above
+/// [`REPLY_MAX`] is used, and then sent.
+pub const STREAM_REPLY: usize = REPLY_MAX + (64 << 10);
+
 /// Smallest memory region a store accepts.
 pub const MEMORY_MIN: usize = 1 << 20;
 

@@ -27,8 +27,8 @@ enum Answer {
 /// # Errors
 ///
 /// [`Full`] when the answer does not fit; part of it may have been appended.
-/// Happens to a get (a gat has touched its item by then), a stat and a miss
-/// that repeats its key, to nothing else.
+/// Happens to a get, a stat and a miss that repeats its key, to nothing else,
+/// so that nothing has changed.
 pub(super) fn run<P: Platform>(
     kv: &Kv<P>,
     cx: &Context<'_>,
@@ -138,27 +138,31 @@ fn get<P: Platform>(
     }
 }
 
-fn touch<P: Platform, R>(
+/// Touches nothing when the answer does not fit.
+fn touch<P: Platform>(
     kv: &Kv<P>,
     cx: &Context<'_>,
     key: &[u8],
     exptime: i64,
-    mut found: impl FnMut(&Value<'_>) -> R,
-) -> Lookup<R> {
-    let mut hit = None;
+    mut found: impl FnMut(&Value<'_>) -> Result<(), Full>,
+) -> Lookup<Result<(), Full>> {
+    let mut put = Ok(());
     let updated = kv.update(key, cx, |value| {
-        hit = value.map(&mut found);
-        Change::Amend(Amend {
-            exptime: Some(exptime),
-            used: true,
-            ..Amend::default()
-        })
+        put = value.map_or(Ok(()), &mut found);
+        match put {
+            Ok(()) => Change::Amend(Amend {
+                exptime: Some(exptime),
+                used: true,
+                ..Amend::default()
+            }),
+            Err(Full) => Change::Keep,
+        }
     });
-    match (updated.was, hit) {
-        (_, Some(hit)) => Lookup::Hit(hit),
-        (Was::Expired, None) => Lookup::Expired,
-        (Was::Flushed, None) => Lookup::Flushed,
-        (Was::Missing | Was::Live, None) => Lookup::Miss,
+    match updated.was {
+        Was::Live => Lookup::Hit(put),
+        Was::Missing => Lookup::Miss,
+        Was::Expired => Lookup::Expired,
+        Was::Flushed => Lookup::Flushed,
     }
 }
 

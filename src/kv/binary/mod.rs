@@ -53,7 +53,7 @@ pub(crate) enum Step {
 /// # Errors
 ///
 /// [`Full`] when the answer does not fit. Part of it may have been appended,
-/// and nothing but an exptime has changed.
+/// and nothing has changed.
 pub(crate) fn step<P: Platform>(
     kv: &Kv<P>,
     cx: &Context<'_>,

@@ -132,7 +132,10 @@ pub(crate) fn parse(input: &[u8]) -> Parsed<'_> {
     };
     let (name, quiet) = name(header.opcode);
     let Some(name) = name else {
-        return Parsed::Unknown(header);
+        return match is_wrong_sasl(header.opcode, extras, key, value_len) {
+            true => Parsed::Broken(header, Status::Invalid),
+            false => Parsed::Unknown(header),
+        };
     };
     match command(name, extras, key, value_len) {
         Some(command) => Parsed::Frame(Frame {
@@ -167,6 +170,16 @@ enum Name {
     Touch,
     Gat,
     GatK,
+}
+
+/// memcached looks at the parts of SASL's requests before it finds that it does
+/// not know SASL.
+fn is_wrong_sasl(opcode: u8, extras: &[u8], key: &[u8], value_len: u32) -> bool {
+    match opcode {
+        0x20 => !extras.is_empty() || !key.is_empty() || value_len != 0,
+        0x21 | 0x22 => !extras.is_empty() || key.is_empty(),
+        _ => false,
+    }
 }
 
 /// What an opcode means, and whether quietly. Those of SASL (0x20 to 0x22) and

@@ -139,8 +139,10 @@ impl Client {
     pub fn wait_ready(&mut self, timeout: Duration) -> Result<Option<Vec<u8>>> {
         let deadline = Instant::now() + timeout;
         let mut id: u16 = 1;
+        // Often at first, since most servers are there at once.
+        let mut step = Duration::from_millis(10);
         loop {
-            let step = Duration::from_millis(100);
+            step = (step * 2).min(Duration::from_millis(100));
             // A send can fail while the network is still coming up.
             match self.ask(id, b"version\r\n", step) {
                 Ok(Some(reply)) => return Ok(Some(reply)),

@@ -11,6 +11,7 @@
 //! | `{p}`             | this case's key prefix, always 8 bytes            |
 //! | `{id}`            | a request id of the runner's choice, 2 bytes      |
 //! | `{now}` `{now+N}` `{now-N}` | Unix time in seconds                    |
+//! | `<b64 text>`      | `text` in base 64                                 |
 //! | `<=name>`         | the bytes captured under that name                |
 //! | `<req …>` `<res …>` | a packet of the binary protocol: [`packet`](crate::packet) |
 //!
@@ -222,6 +223,9 @@ impl<'a> Parser<'a> {
                         Ok(bytes) => self.push(&bytes),
                         Err(_) => self.out.push(Token::Packet(Box::new(packet))),
                     }
+                } else if let Some(text) = body.strip_prefix("b64 ") {
+                    let plain = bytes(text, self.vars)?;
+                    self.push(base64(&plain).as_bytes());
                 } else if let Some(name) = body.strip_prefix("cas:") {
                     self.out.push(Token::Num(Some(name.to_owned())));
                 } else if let Some(name) = body.strip_prefix('=') {
@@ -240,6 +244,25 @@ impl<'a> Parser<'a> {
         }
         Ok(())
     }
+}
+
+/// Base 64 with its padding.
+fn base64(plain: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for group in plain.chunks(3) {
+        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for at in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * at) & 63) as usize];
+            out.push(if at <= group.len() {
+                digit as char
+            } else {
+                '='
+            });
+        }
+    }
+    out
 }
 
 /// Where the `>` is that closes an already opened `<`.

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The userspace twin of unbuckle: the same core, over ordinary UDP sockets.
+//! The userspace twin of unbuckle: the same core, over ordinary sockets.
 
 mod platform;
-mod server;
+mod service;
 mod socket;
 mod status;
+mod tcp;
+mod udp;
 
 use std::net::IpAddr;
 use std::process::ExitCode;
@@ -14,23 +16,27 @@ use std::thread;
 use clap::Parser;
 use kv::limits::{MEMORY_MAX, WORKERS_MAX};
 use kv::{Config, Counters, Kv};
+use mio::Poll;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::platform::{Region, Userspace};
-use crate::server::Server;
+use crate::service::Service;
+use crate::socket::Sockets;
 use crate::status::Status;
+use crate::tcp::{Connections, Inbox};
 
 const MIB: usize = 1 << 20;
 
-/// memcached over UDP in userspace: the same store and protocol as the kernel
-/// module unbuckle, over ordinary sockets.
+/// memcached in userspace: the same store and protocols as the kernel module
+/// unbuckle, over ordinary sockets.
 ///
-/// Runs in the foreground until it is told to end (SIGINT, SIGTERM), and then
-/// prints its totals.
+/// Speaks memcached's text, meta and binary protocols, over UDP and TCP on the
+/// same port. Runs in the foreground until it is told to end (SIGINT, SIGTERM),
+/// and then prints its totals.
 #[derive(Debug, Parser)]
 #[command(name = "unbuckle-twin", version)]
 struct Args {
-    /// UDP port to serve
+    /// Port to serve, of UDP and of TCP
     #[arg(short, long, default_value_t = 11211, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
 
@@ -39,7 +45,8 @@ struct Args {
           value_parser = clap::value_parser!(u32).range(1..=(MEMORY_MAX / MIB) as i64))]
     memory: u32,
 
-    /// Threads that serve [default: one per CPU]
+    /// Threads that serve datagrams, and as many that serve connections
+    /// [default: one per CPU]
     #[arg(short, long, value_name = "N",
           value_parser = clap::value_parser!(u8).range(1..=WORKERS_MAX as i64))]
     threads: Option<u8>,
@@ -47,6 +54,31 @@ struct Args {
     /// Address to listen on [default: all, IPv6 and IPv4]
     #[arg(short, long, value_name = "ADDR")]
     listen: Option<IpAddr>,
+
+    /// TCP connections at the same time; whoever comes then is told so, and
+    /// the connection closed
+    #[arg(short = 'c', long, value_name = "N", default_value_t = 1024,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: u32,
+
+    /// Serve TCP alone
+    #[arg(long, conflicts_with = "no_tcp")]
+    no_udp: bool,
+
+    /// Serve UDP alone
+    #[arg(long)]
+    no_tcp: bool,
+}
+
+impl Args {
+    /// What is served, for people.
+    fn protocols(&self) -> &'static str {
+        match (self.no_udp, self.no_tcp) {
+            (true, _) => "TCP",
+            (_, true) => "UDP",
+            _ => "UDP and TCP",
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -68,34 +100,55 @@ fn run(args: &Args) -> Result<(), String> {
         .thread_block()
         .map_err(|errno| format!("blocking signals: {errno}"))?;
 
-    let (socket, listening) = socket::open(args.listen, args.port)?;
+    let sockets = Sockets::open(args.listen, args.port, (!args.no_udp, !args.no_tcp))?;
     let kv = store(args.memory)?;
     let threads = usize::from(args.threads.unwrap_or_else(default_threads));
     let counters: Vec<Counters> = (0..threads).map(|_| Counters::new()).collect();
-    let status = Status::new(threads);
+    let max = if args.no_tcp { 0 } else { args.max_connections };
+    let status = Status::new(threads, Connections::new(u64::from(max)));
     let stop = AtomicBool::new(false);
+    let service = Service {
+        kv: &kv,
+        counters: &counters,
+        status: &status,
+        stop: &stop,
+    };
+    let (polls, inboxes) = inboxes(threads).map_err(|error| format!("epoll: {error}"))?;
 
     thread::scope(|scope| {
-        for mine in &counters {
-            let server = Server {
-                socket: &socket,
-                port: args.port,
-                kv: &kv,
-                mine,
-                all: &counters,
-                status: &status,
-                stop: &stop,
-            };
-            scope.spawn(move || server.run());
+        if let Some(socket) = &sockets.udp {
+            for mine in &counters {
+                let server = udp::Server {
+                    service: &service,
+                    mine,
+                    socket,
+                    port: args.port,
+                };
+                scope.spawn(move || server.run());
+            }
+        }
+        if let Some(listener) = &sockets.tcp {
+            for ((mine, inbox), poll) in counters.iter().zip(&inboxes).zip(polls) {
+                let worker = tcp::Worker {
+                    service: &service,
+                    mine,
+                    inbox,
+                };
+                scope.spawn(move || worker.run(poll));
+            }
+            scope.spawn(|| tcp::accept(listener, &inboxes, &status, &stop));
         }
         println!(
-            "unbuckle-twin: serving {listening} UDP, {} MiB, {threads} threads",
+            "unbuckle-twin: serving {} {}, {} MiB, {threads} threads",
+            sockets.address,
+            args.protocols(),
             args.memory
         );
         let signal = signals.wait();
-        // Pairs with nothing: the threads look now and then, and share no data
-        // that depends on it.
+        // Relaxed: the threads share no data that depends on it.
         stop.store(true, Ordering::Relaxed);
+        sockets.shut_down();
+        inboxes.iter().for_each(Inbox::wake);
         match signal {
             Ok(signal) => println!("unbuckle-twin: {signal}, ending"),
             Err(errno) => eprintln!("unbuckle-twin: waiting for signals: {errno}"),
@@ -103,6 +156,15 @@ fn run(args: &Args) -> Result<(), String> {
     });
     println!("{}", status.totals(&kv, &counters));
     Ok(())
+}
+
+/// For each thread that serves connections, what it waits on and what wakes it.
+fn inboxes(threads: usize) -> std::io::Result<(Vec<Poll>, Vec<Inbox>)> {
+    let polls = (0..threads)
+        .map(|_| Poll::new())
+        .collect::<Result<Vec<_>, _>>()?;
+    let inboxes = polls.iter().map(Inbox::new).collect::<Result<_, _>>()?;
+    Ok((polls, inboxes))
 }
 
 fn store(mebibytes: u32) -> Result<Kv<Userspace>, String> {

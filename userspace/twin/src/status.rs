@@ -10,6 +10,7 @@ use nix::sys::resource::{getrusage, UsageWho};
 use nix::sys::time::{TimeVal, TimeValLike};
 
 use crate::platform::Userspace;
+use crate::tcp::Connections;
 
 /// Counted here, not in the core. All relaxed: they order nothing.
 #[derive(Debug, Default)]
@@ -27,14 +28,16 @@ pub(crate) struct Status {
     started: Instant,
     threads: u64,
     pub(crate) drops: Drops,
+    pub(crate) connections: Connections,
 }
 
 impl Status {
-    pub(crate) fn new(threads: usize) -> Self {
+    pub(crate) fn new(threads: usize, connections: Connections) -> Self {
         Self {
             started: Instant::now(),
             threads: threads as u64,
             drops: Drops::default(),
+            connections,
         }
     }
 
@@ -76,14 +79,7 @@ impl Host for Status {
     fn stats(&self, emit: &mut dyn FnMut(&str, u64)) {
         emit("pid", u64::from(process::id()));
         emit("threads", self.threads);
-        emit("curr_connections", 0);
-        emit("total_connections", 0);
-        emit("rejected_connections", 0);
-        emit("max_connections", 0);
-        emit("connection_structures", 0);
-        emit("conn_yields", 0);
-        emit("listen_disabled_num", 0);
-        emit("accepting_conns", 0);
+        self.connections.stats(emit);
         let own_port = self.drops.own_port.load(Ordering::Relaxed);
         emit("udp_drop_own_port", own_port);
         emit("udp_unsent", self.drops.unsent.load(Ordering::Relaxed));
@@ -101,5 +97,6 @@ impl Host for Status {
     fn reset(&self) {
         self.drops.own_port.store(0, Ordering::Relaxed);
         self.drops.unsent.store(0, Ordering::Relaxed);
+        self.connections.reset();
     }
 }

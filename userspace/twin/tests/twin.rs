@@ -2,62 +2,14 @@
 //! The program as it is run: start, serve, refuse, end.
 #![allow(missing_docs)]
 
-use std::io::{BufRead, BufReader, Read};
+mod common;
+
+use std::io::Read;
 use std::net::{SocketAddr, UdpSocket};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::{kill, Signal};
-use nix::unistd::Pid;
-
-/// A twin that serves, ended when dropped.
-struct Twin {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    first: String,
-}
-
-fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_unbuckle-twin"));
-    command.args(args);
-    command
-}
-
-fn run(args: &[&str]) -> Output {
-    command(args).output().unwrap()
-}
-
-impl Twin {
-    /// Returns when it serves: the line that says so comes after the socket.
-    fn start(args: &[&str]) -> Self {
-        let mut child = command(args).stdout(Stdio::piped()).spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut first = String::new();
-        stdout.read_line(&mut first).unwrap();
-        Self {
-            child,
-            stdout,
-            first,
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
-    }
-}
-
-impl Drop for Twin {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A port that nobody has.
-fn free_port() -> u16 {
-    let socket = UdpSocket::bind("[::]:0").unwrap();
-    socket.local_addr().unwrap().port()
-}
+use common::{free_port, run, Twin};
+use nix::sys::signal::Signal;
 
 struct Client(UdpSocket);
 
@@ -111,7 +63,7 @@ fn serves_both_families_and_ends_with_its_totals() {
         let mut twin = Twin::start(&["--port", &port.to_string(), "--threads", "2"]);
         assert!(twin
             .first
-            .contains(&format!(":{port} UDP, 64 MiB, 2 threads")));
+            .contains(&format!(":{port} UDP and TCP, 64 MiB, 2 threads")));
         let client = Client::new("127.0.0.1:0", "127.0.0.1", port);
         assert_eq!(client.ask("set k 0 0 1\r\nx\r\n"), "STORED\r\n");
         if let Ok(socket) = UdpSocket::bind("[::1]:0") {

@@ -31,6 +31,8 @@ fn escapes_and_placeholders() {
         ("{id}", b"\x12\x34"),
         ("{now} {now+5} {now-5}", b"1000 1005 995"),
         ("<=c>", b"77"),
+        ("<b64 {p}>", b"cHJlZml4MDA="),
+        ("<b64 abc><b64 \\0><b64 >", b"YWJjAA=="),
         ("é", "é".as_bytes()),
     ] {
         assert_eq!(bytes(written, &vars()).unwrap(), meant, "{written}");

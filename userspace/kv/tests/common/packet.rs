@@ -2,6 +2,8 @@
 //! Binary requests to bytes, bytes to binary replies.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+use crate::common::Session;
+
 pub const OPAQUE: [u8; 4] = [0xde, 0xad, 0xbe, 0xef];
 
 pub const GET: u8 = 0x00;
@@ -182,4 +184,43 @@ pub fn answers(mut bytes: &[u8]) -> Vec<Answer> {
         bytes = behind;
     }
     answers
+}
+
+/// Asks in packets.
+pub trait Binary {
+    fn all(&self, packets: &[Packet]) -> Vec<Answer>;
+
+    /// What is said to one request, and then to a noop behind it in the same
+    /// datagram, which shows that the lengths were kept.
+    #[track_caller]
+    fn one(&self, packet: Packet) -> Answer {
+        let mut answers = self.all(&[packet, noop()]);
+        assert_eq!(answers.len(), 2, "{answers:?}");
+        assert_eq!((answers[1].opcode, answers[1].status), (NOOP, 0));
+        answers.remove(0)
+    }
+
+    /// Says nothing.
+    #[track_caller]
+    fn quiet(&self, packet: Packet) {
+        let answers = self.all(&[packet, noop()]);
+        assert_eq!(answers.len(), 1, "{answers:?}");
+        assert_eq!(answers[0].opcode, NOOP);
+    }
+
+    /// The last thing that is said.
+    #[track_caller]
+    fn last(&self, packet: Packet) -> String {
+        let answers = self.all(&[packet, noop()]);
+        assert_eq!(answers.len(), 1, "{answers:?}");
+        answers[0].said()
+    }
+}
+
+impl Binary for Session {
+    #[track_caller]
+    fn all(&self, packets: &[Packet]) -> Vec<Answer> {
+        let text: Vec<u8> = packets.iter().flat_map(Packet::bytes).collect();
+        answers(&self.ask_bytes(&text))
+    }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The loop of one thread: receive a batch, serve it, send the replies.
+//! UDP, the loop of one thread: receive a batch, serve it, send the replies.
 //!
 //! All threads receive from one socket; the kernel gives each datagram to one
 //! of them. Every buffer is made before the first request.
@@ -7,15 +7,14 @@
 use std::array;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use kv::limits::{DATAGRAM_MAX, FRAME_LEN, REPLY_MAX};
-use kv::{serve, Context, Counters, Datagrams, Kv, Outcome, Reply};
+use kv::{serve, Counters, Datagrams, Outcome, Reply};
 use nix::errno::Errno;
 use nix::sys::socket::{recvmmsg, sendmmsg, MsgFlags, MultiHeaders, SockaddrStorage};
 
-use crate::platform::Userspace;
-use crate::status::Status;
+use crate::service::Service;
 
 /// Most datagrams per system call.
 const BATCH: usize = 32;
@@ -26,32 +25,31 @@ const REQUEST_ROOM: usize = 1 << 16;
 
 /// What one thread works with.
 pub(crate) struct Server<'a> {
+    pub(crate) service: &'a Service<'a>,
+    pub(crate) mine: &'a Counters,
     pub(crate) socket: &'a OwnedFd,
     /// Our own port, for requests that come from a server like us.
     pub(crate) port: u16,
-    pub(crate) kv: &'a Kv<Userspace>,
-    pub(crate) mine: &'a Counters,
-    pub(crate) all: &'a [Counters],
-    pub(crate) status: &'a Status,
-    pub(crate) stop: &'a AtomicBool,
 }
 
 impl Server<'_> {
-    /// Serves until told to stop.
+    /// Serves until told to stop. Whoever tells it shuts the socket down, so
+    /// that waiting ends.
     pub(crate) fn run(&self) {
         let mut inbox = Inbox::new();
         let mut outbox = Outbox::new();
         let mut text = vec![0; REPLY_MAX];
         let mut reply = Reply::new(&mut text);
-        while !self.stop.load(Ordering::Relaxed) {
+        while !self.service.stop.load(Ordering::Relaxed) {
             let count = inbox.receive(self.socket);
-            let cx = self.context();
+            let cx = self.service.context(self.mine);
             for (request, from) in inbox.iter(count) {
                 if port_of(from) == Some(self.port) {
-                    self.status.drops.own_port.fetch_add(1, Ordering::Relaxed);
+                    let drops = &self.service.status.drops;
+                    drops.own_port.fetch_add(1, Ordering::Relaxed);
                     continue;
                 }
-                let outcome = serve(self.kv, &cx, request, &mut reply);
+                let outcome = serve(self.service.kv, &cx, request, &mut reply);
                 let Outcome::Reply { request_id } = outcome else {
                     continue;
                 };
@@ -66,22 +64,10 @@ impl Server<'_> {
         }
     }
 
-    fn context(&self) -> Context<'_> {
-        Context {
-            now: self.status.now(),
-            unix_now: Status::unix_now(),
-            mine: self.mine,
-            all: self.all,
-            host: self.status,
-        }
-    }
-
     fn send(&self, outbox: &mut Outbox) {
         let unsent = outbox.send(self.socket);
-        self.status
-            .drops
-            .unsent
-            .fetch_add(unsent, Ordering::Relaxed);
+        let drops = &self.service.status.drops;
+        drops.unsent.fetch_add(unsent, Ordering::Relaxed);
     }
 }
 
@@ -108,7 +94,7 @@ impl Inbox {
     }
 
     /// Waits for a request, takes what else is there, and says how many came.
-    /// None came when the wait was too long, or an earlier reply bounced.
+    /// None came when an earlier reply bounced, or we are to end.
     fn receive(&mut self, socket: &OwnedFd) -> usize {
         let mut buffers = self.buffers.chunks_exact_mut(REQUEST_ROOM);
         let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =

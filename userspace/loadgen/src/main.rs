@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Load for anything that speaks memcached over UDP. Every reply is verified,
+//! every loss counted; the result is one line of JSON.
+
+#![forbid(unsafe_code)]
+
+mod cli;
+mod closed;
+mod echo;
+mod flight;
+mod items;
+mod link;
+mod mix;
+mod open;
+mod reply;
+mod report;
+mod session;
+mod wire;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("loadgen: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
