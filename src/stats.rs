@@ -72,6 +72,8 @@ impl Losses {
 pub(crate) struct KernelHost<'a> {
     pub(crate) losses: &'a Losses,
     pub(crate) lanes: &'a [Lane],
+    /// Where we listen.
+    pub(crate) port: u16,
 }
 
 impl Host for KernelHost<'_> {
@@ -104,6 +106,13 @@ impl Host for KernelHost<'_> {
             user_us: 0,
             system_us,
         })
+    }
+
+    fn settings(&self, emit: &mut dyn FnMut(&str, u64)) {
+        emit("maxconns", 0);
+        emit("tcpport", 0);
+        emit("udpport", u64::from(self.port));
+        emit("num_threads", self.lanes.len() as u64);
     }
 
     fn reset(&self) {

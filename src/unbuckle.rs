@@ -121,6 +121,7 @@ fn share(settings: &Settings, net: Net) -> Result<Arc<Shared>> {
         lanes,
         losses: Losses::new(),
         net,
+        port: settings.port,
         started: time::monotonic(),
     };
     Ok(Arc::new(shared, GFP_KERNEL)?)

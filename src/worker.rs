@@ -32,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) lanes: KVec<Lane>,
     pub(crate) losses: Losses,
     pub(crate) net: Net,
+    pub(crate) port: u16,
     /// Monotonic seconds when the store was made.
     pub(crate) started: u64,
 }
@@ -125,6 +126,7 @@ impl Worker {
             host: &KernelHost {
                 losses: &shared.losses,
                 lanes: &shared.lanes,
+                port: shared.port,
             },
         };
         let datagram = packet.payload(&mut self.request).ok_or(Loss::Memory)?;

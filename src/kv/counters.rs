@@ -122,8 +122,6 @@ counters! {
     evictions,
     /// Dead items whose chunk was taken for a new one.
     reclaimed,
-    /// Hits that moved their item to the young end of its class.
-    moves_within_lru,
     /// Pages taken from one size class for another.
     slabs_moved,
     /// Replies that did not fit; their last command was answered with an error.

@@ -40,6 +40,14 @@ pub trait Host: Sync {
         None
     }
 
+    /// Gives the names and numbers of the host's own lines of `stats settings`:
+    /// `maxconns`, `tcpport`, `udpport`, `num_threads`.
+    fn settings(&self, emit: &mut dyn FnMut(&str, u64));
+
+    /// Gives the lines of `stats conns`: a connection's number, a name, and what
+    /// that is. There are none over UDP.
+    fn connections(&self, _emit: &mut dyn FnMut(u64, &str, &[u8])) {}
+
     /// `stats reset` was asked for. The core resets its [`Counters`] itself.
     fn reset(&self) {}
 }

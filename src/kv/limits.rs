@@ -33,6 +33,18 @@ pub const OPAQUE_MAX: usize = 32;
 /// opaque, and seven flags with numbers.
 pub const META_REPLY_MAX: usize = 640;
 
+/// Shortest line of a dump that there is.
+pub const DUMP_LINE_MIN: usize = b"mg k\r\n".len();
+
+/// Most hash chains that are dumped: what one request may make us look at.
+pub const DUMP_CHAINS: u64 = 1 << 20;
+
+/// Hash chains that one request may have crawled.
+pub const CRAWL_MAX: usize = 1 << 12;
+
+/// Client flags of an item.
+pub const FLAGS_LEN: usize = 4;
+
 /// Longest data block a command line may announce, without its CRLF.
 pub const DATA_MAX: u64 = i32::MAX as u64 - 2;
 

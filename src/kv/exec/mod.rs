@@ -3,6 +3,7 @@
 
 mod admin;
 mod arith;
+mod dump;
 mod get;
 mod meta;
 mod mget;

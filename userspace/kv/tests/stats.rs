@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+
 use common::{Session, MIB, UNIX};
 
 /// What exporters read, as far as the core has it.
@@ -67,6 +69,141 @@ fn numbers_are_true() {
     assert_eq!(stats["time"], (UNIX + 77).to_string());
     // A header of 33 bytes, "a 0 1\r\n", and "z\r\n".
     assert_eq!(stats["bytes"], (33 + 7 + 3).to_string());
+}
+
+#[test]
+fn commands_are_counted_as_what_they_are() {
+    let session = Session::new(MIB);
+    session.ask("set n 0 0 1\r\n5\r\nset k 0 0 1\r\nx\r\n");
+    for (text, changes) in [
+        ("add j 0 0 1\r\nx\r\n", "cmd_set+1 total_items+1"),
+        ("add j 0 0 1\r\nx\r\n", "cmd_set+1"),
+        ("append k 0 0 1\r\ny\r\n", "cmd_set+1 total_items+1"),
+        ("cas k 0 0 1 99\r\ny\r\n", "cmd_set+1 cas_badval+1"),
+        ("cas i 0 0 1 99\r\ny\r\n", "cmd_set+1 cas_misses+1"),
+        (
+            "cas n 0 0 1 1\r\n6\r\n",
+            "cmd_set+1 cas_hits+1 total_items+1",
+        ),
+        ("incr n 1\r\n", "incr_hits+1"),
+        ("decr n 1\r\n", "decr_hits+1"),
+        ("incr i 1\r\ndecr i 1\r\n", "incr_misses+1 decr_misses+1"),
+        ("incr k 1\r\n", ""),
+        ("touch k 0\r\n", "cmd_touch+1 touch_hits+1"),
+        ("touch i 0\r\n", "cmd_touch+1 touch_misses+1"),
+        ("gat 0 k i\r\n", "cmd_touch+2 touch_hits+1 touch_misses+1"),
+        ("mg k v\r\n", "cmd_meta+1 cmd_get+1 get_hits+1"),
+        ("mg i\r\n", "cmd_meta+1 cmd_get+1 get_misses+1"),
+        ("mg k T0\r\n", "cmd_meta+1 cmd_touch+1 touch_hits+1"),
+        (
+            "mg m N0\r\n",
+            "cmd_meta+1 cmd_get+1 get_hits+1 total_items+1",
+        ),
+        ("ms k 1\r\nz\r\n", "cmd_meta+1 cmd_set+1 total_items+1"),
+        ("ma n\r\n", "cmd_meta+1 incr_hits+1"),
+        ("ma i MD\r\n", "cmd_meta+1 decr_misses+1"),
+        ("ma c N0\r\n", "cmd_meta+1 total_items+1"),
+        ("md k I\r\n", "cmd_meta+1"),
+        ("md k\r\n", "cmd_meta+1 delete_hits+1"),
+        ("md k\r\n", "cmd_meta+1 delete_misses+1"),
+        ("me n\r\nmn\r\n", "cmd_meta+2"),
+        ("flush_all\r\n", "cmd_flush+1"),
+        ("get n\r\n", "cmd_get+1 get_misses+1 get_flushed+1"),
+    ] {
+        let before = session.stats();
+        session.ask(text);
+        let after = session.stats();
+        let endings = ["_hits", "_misses", "_badval", "_flushed", "total_items"];
+        let counts =
+            |name: &str| name.starts_with("cmd_") || endings.iter().any(|end| name.ends_with(end));
+        let mut changed: Vec<String> = Vec::new();
+        for (name, value) in &after {
+            let by = |text: &str| text.parse::<u64>().unwrap_or(0);
+            let more = by(value).saturating_sub(by(&before[name]));
+            if counts(name) && more != 0 {
+                changed.push(format!("{name}+{more}"));
+            }
+        }
+        let mut expected: Vec<&str> = changes.split_whitespace().collect();
+        expected.sort_unstable();
+        assert_eq!(changed, expected, "{text:?}");
+    }
+}
+
+fn lines(session: &Session, what: &str) -> BTreeMap<String, String> {
+    let answer = session.ask(format!("stats {what}\r\n"));
+    let lines = answer.strip_suffix("END\r\n").unwrap().lines();
+    let parse = |line: &str| {
+        let (name, value) = line.strip_prefix("STAT ").unwrap().split_once(' ').unwrap();
+        (name.to_owned(), value.to_owned())
+    };
+    lines.map(parse).collect()
+}
+
+#[test]
+fn sub_commands_have_their_names() {
+    let session = Session::new(MIB);
+    session.set("k", 0, "x");
+    let settings = lines(&session, "settings");
+    for (name, value) in [
+        ("maxbytes", "1048576"),
+        ("item_size_max", "1048576"),
+        ("client_flags_size", "4"),
+        ("cas_enabled", "yes"),
+        ("evictions", "on"),
+        ("udpport", "11211"),
+    ] {
+        assert_eq!(settings[name], value, "{name}");
+    }
+    let items = lines(&session, "items");
+    let (number, one) = items
+        .iter()
+        .find(|(name, _)| name.ends_with(":number"))
+        .unwrap();
+    assert_eq!(one, "1");
+    let class = number.split(':').nth(1).unwrap();
+    for name in "number_hot number_warm number_cold age age_hot age_warm mem_requested evicted \
+        evicted_nonzero evicted_time evicted_unfetched outofmemory reclaimed expired_unfetched \
+        crawler_reclaimed tailrepairs"
+        .split_whitespace()
+    {
+        assert!(
+            items.contains_key(&format!("items:{class}:{name}")),
+            "{name}"
+        );
+    }
+    let slabs = lines(&session, "slabs");
+    let slab = |name: &str| slabs[&format!("{class}:{name}")].parse::<u64>().unwrap();
+    assert_eq!(
+        slab("total_chunks"),
+        slab("chunks_per_page") * slab("total_pages")
+    );
+    assert_eq!(
+        slab("used_chunks") + slab("free_chunks"),
+        slab("total_chunks")
+    );
+    assert_eq!(slab("used_chunks"), 1);
+    assert_eq!(slabs["active_slabs"], "1");
+    assert_eq!(slabs["total_malloced"], session.stats()["total_malloced"]);
+    assert_eq!(lines(&session, "sizes")["sizes_status"], "disabled");
+    assert!(lines(&session, "conns").is_empty());
+}
+
+#[test]
+fn what_is_not_kept_is_refused() {
+    let session = Session::new(MIB);
+    for (what, expected) in [
+        ("detail on", "CLIENT_ERROR stats detail not allowed\r\n"),
+        ("detail dump", "CLIENT_ERROR stats detail not allowed\r\n"),
+        (
+            "cachedump 1 1",
+            "CLIENT_ERROR stats cachedump not allowed\r\n",
+        ),
+        ("foo", "ERROR\r\n"),
+        ("item", "ERROR\r\n"),
+    ] {
+        assert_eq!(session.ask(format!("stats {what}\r\n")), expected, "{what}");
+    }
 }
 
 #[test]

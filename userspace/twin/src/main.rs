@@ -22,7 +22,7 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::platform::{Region, Userspace};
 use crate::service::Service;
 use crate::socket::Sockets;
-use crate::status::Status;
+use crate::status::{Ports, Status};
 use crate::tcp::{Connections, Inbox};
 
 const MIB: usize = 1 << 20;
@@ -105,7 +105,11 @@ fn run(args: &Args) -> Result<(), String> {
     let threads = usize::from(args.threads.unwrap_or_else(default_threads));
     let counters: Vec<Counters> = (0..threads).map(|_| Counters::new()).collect();
     let max = if args.no_tcp { 0 } else { args.max_connections };
-    let status = Status::new(threads, Connections::new(u64::from(max)));
+    let ports = Ports {
+        tcp: if args.no_tcp { 0 } else { args.port },
+        udp: if args.no_udp { 0 } else { args.port },
+    };
+    let status = Status::new(threads, ports, Connections::new(u64::from(max)));
     let stop = AtomicBool::new(false);
     let service = Service {
         kv: &kv,

@@ -22,20 +22,29 @@ pub(crate) struct Drops {
     pub(crate) unsent: AtomicU64,
 }
 
+/// Where we listen; 0 where we do not.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    pub(crate) tcp: u16,
+    pub(crate) udp: u16,
+}
+
 /// The process, for `stats`.
 #[derive(Debug)]
 pub(crate) struct Status {
     started: Instant,
     threads: u64,
+    ports: Ports,
     pub(crate) drops: Drops,
     pub(crate) connections: Connections,
 }
 
 impl Status {
-    pub(crate) fn new(threads: usize, connections: Connections) -> Self {
+    pub(crate) fn new(threads: usize, ports: Ports, connections: Connections) -> Self {
         Self {
             started: Instant::now(),
             threads: threads as u64,
+            ports,
             drops: Drops::default(),
             connections,
         }
@@ -83,6 +92,13 @@ impl Host for Status {
         let own_port = self.drops.own_port.load(Ordering::Relaxed);
         emit("udp_drop_own_port", own_port);
         emit("udp_unsent", self.drops.unsent.load(Ordering::Relaxed));
+    }
+
+    fn settings(&self, emit: &mut dyn FnMut(&str, u64)) {
+        emit("maxconns", self.connections.max());
+        emit("tcpport", u64::from(self.ports.tcp));
+        emit("udpport", u64::from(self.ports.udp));
+        emit("num_threads", self.threads);
     }
 
     fn cpu_time(&self) -> Option<CpuTime> {

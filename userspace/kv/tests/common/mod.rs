@@ -150,6 +150,9 @@ impl Host for NoHost {
     fn stats(&self, emit: &mut dyn FnMut(&str, u64)) {
         emit("pid", 4711);
     }
+    fn settings(&self, emit: &mut dyn FnMut(&str, u64)) {
+        emit("udpport", 11211);
+    }
     fn cpu_time(&self) -> Option<CpuTime> {
         Some(CpuTime {
             user_us: 1_000_042,

@@ -160,6 +160,11 @@ impl Connections {
         self.accepting.store(true, Ordering::Relaxed);
     }
 
+    /// Most there may be at once.
+    pub(crate) fn max(&self) -> u64 {
+        self.max
+    }
+
     /// For `stats`.
     pub(crate) fn stats(&self, emit: &mut dyn FnMut(&str, u64)) {
         let get = |number: &AtomicU64| number.load(Ordering::Relaxed);

@@ -3,6 +3,9 @@
 //! each. What cannot happen in this build is 0; what only the host knows comes
 //! from [`crate::Host`]; what has no meaning here is left out.
 
+mod classes;
+mod settings;
+
 use crate::reply::{Full, Reply};
 use crate::request::{Words, ERROR};
 use crate::{Context, Counter, Counters, Kv, Platform, VERSION};
@@ -15,10 +18,7 @@ const NEVER: &[&str] = &[
     "slab_reassign_running",
     "lru_crawler_running",
     "lru_crawler_starts",
-    "crawler_reclaimed",
     "crawler_items_checked",
-    "moves_to_cold",
-    "moves_to_warm",
     "direct_reclaims",
 ];
 
@@ -55,7 +55,6 @@ const SUMS: &[(&str, Pick)] = &[
     ("evictions", |c| &c.evictions),
     ("reclaimed", |c| &c.reclaimed),
     ("slabs_moved", |c| &c.slabs_moved),
-    ("moves_within_lru", |c| &c.moves_within_lru),
     ("udp_datagrams_in", |c| &c.datagrams_in),
     ("udp_datagrams_out", |c| &c.datagrams_out),
     ("udp_drop_short", |c| &c.drop_short),
@@ -64,6 +63,9 @@ const SUMS: &[(&str, Pick)] = &[
     ("udp_reply_overflows", |c| &c.reply_overflows),
 ];
 
+const DETAIL: &[u8] = b"CLIENT_ERROR stats detail not allowed\r\n";
+const CACHEDUMP: &[u8] = b"CLIENT_ERROR stats cachedump not allowed\r\n";
+
 /// Answers `stats`, and what the words behind it ask for.
 pub(crate) fn run<P: Platform>(
     kv: &Kv<P>,
@@ -71,14 +73,27 @@ pub(crate) fn run<P: Platform>(
     mut words: Words<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
-    match words.next() {
-        None => general(kv, cx, reply),
-        Some(b"reset") => {
+    let Some(what) = words.next() else {
+        general(kv, cx, reply)?;
+        return reply.put(b"END\r\n");
+    };
+    match what {
+        b"reset" => {
             reset(cx);
-            reply.put(b"RESET\r\n")
+            return reply.put(b"RESET\r\n");
         }
-        Some(_) => reply.put(ERROR),
+        b"settings" => settings::put(kv, cx, reply)?,
+        b"items" => classes::items(kv, cx, reply)?,
+        b"slabs" => classes::slabs(kv, cx, reply)?,
+        // There is no histogram, as in memcached without track_sizes.
+        b"sizes" => line(reply, "sizes_status", |reply| reply.put(b"disabled"))?,
+        b"conns" => connections(cx, reply)?,
+        // No table of prefixes is kept, nor may a request look at a whole class.
+        b"detail" => return reply.put(DETAIL),
+        b"cachedump" => return reply.put(CACHEDUMP),
+        _ => return reply.put(ERROR),
     }
+    reply.put(b"END\r\n")
 }
 
 /// Answers `stats`.
@@ -103,10 +118,41 @@ fn general<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, reply: &mut Reply<'_>) -> 
     number(reply, "slab_global_page_pool", usage.free_pages)?;
     number(reply, "bytes", usage.bytes)?;
     number(reply, "curr_items", usage.items)?;
+    for (name, sum) in classes::sums(kv, cx) {
+        number(reply, name, sum)?;
+    }
     for name in NEVER {
         number(reply, name, 0)?;
     }
-    reply.put(b"END\r\n")
+    Ok(())
+}
+
+fn connections(cx: &Context<'_>, reply: &mut Reply<'_>) -> Result<(), Full> {
+    let mut result = Ok(());
+    cx.host.connections(&mut |number, name, value| {
+        if result.is_ok() {
+            result = put_of(reply, &[number], name, |reply| reply.put(value));
+        }
+    });
+    result
+}
+
+/// `STAT <number>:…:<name> <value>`
+fn put_of<'b>(
+    reply: &mut Reply<'b>,
+    numbers: &[u64],
+    name: &str,
+    value: impl FnOnce(&mut Reply<'b>) -> Result<(), Full>,
+) -> Result<(), Full> {
+    reply.put(b"STAT ")?;
+    for number in numbers {
+        reply.put_decimal(*number)?;
+        reply.put(b":")?;
+    }
+    reply.put(name.as_bytes())?;
+    reply.put(b" ")?;
+    value(reply)?;
+    reply.put(b"\r\n")
 }
 
 /// Answers nothing itself: sets back what `stats` counts.

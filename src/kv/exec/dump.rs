@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+//! `lru_crawler metadump` and `lru_crawler mgdump`: every live item, a line
+//! each. A dump is one answer, and one request's work: what does not fit into
+//! that is refused, before it is begun if that can be foreseen.
+
+use crate::limits::{DUMP_CHAINS, DUMP_LINE_MIN};
+use crate::reply::{Full, Reply};
+use crate::store::{Cursor, Value};
+use crate::{base64, decimal, Context, Kv, Platform};
+
+const TOO_LARGE: &[u8] = b"SERVER_ERROR dump too large for one reply\r\n";
+
+/// Which classes to dump: a bit for each, the lowest for class 1.
+pub(super) struct Classes(u64);
+
+impl Classes {
+    /// `all`, `hash`, or numbers from 1 to 63 with commas between them.
+    pub(super) fn parse(word: &[u8]) -> Option<Self> {
+        if matches!(word, b"all" | b"hash") {
+            return Some(Self(u64::MAX));
+        }
+        let mut bits = 0;
+        let numbers = word.split(|byte| *byte == b',');
+        for number in numbers.filter(|number| !number.is_empty()) {
+            let class = decimal::parse(number).filter(|class| (1..=63).contains(class))?;
+            let shift = u32::try_from(class.checked_sub(1)?).ok()?;
+            bits |= 1u64.checked_shl(shift)?;
+        }
+        Some(Self(bits))
+    }
+
+    fn have(&self, class: u8) -> bool {
+        1u64.checked_shl(u32::from(class))
+            .is_some_and(|bit| self.0 & bit != 0)
+    }
+}
+
+/// A dump that was asked for.
+pub(super) struct Dump {
+    classes: Classes,
+    /// `mgdump`: keys as commands, nothing else.
+    keys_only: bool,
+}
+
+impl Dump {
+    pub(super) fn meta(classes: Classes) -> Self {
+        Self {
+            classes,
+            keys_only: false,
+        }
+    }
+
+    pub(super) fn keys(classes: Classes) -> Self {
+        Self {
+            classes,
+            keys_only: true,
+        }
+    }
+
+    pub(super) fn run<P: Platform>(
+        &self,
+        kv: &Kv<P>,
+        cx: &Context<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Result<(), Full> {
+        let mark = reply.mark();
+        let usage = kv.usage();
+        let lines = (reply.room() / DUMP_LINE_MIN) as u64;
+        let fits = usage.items <= lines && usage.chains <= DUMP_CHAINS;
+        if fits && self.put(kv, cx, reply).is_ok() {
+            return Ok(());
+        }
+        reply.rewind(mark);
+        reply.put(TOO_LARGE)
+    }
+
+    fn put<P: Platform>(
+        &self,
+        kv: &Kv<P>,
+        cx: &Context<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Result<(), Full> {
+        reply.put(b"OK\r\n")?;
+        let mut at = Some(Cursor::default());
+        while let Some(cursor) = at {
+            let mut result = Ok(());
+            at = kv.walk(cursor, cx, |value| {
+                if result.is_ok() && self.classes.have(value.class) {
+                    result = match self.keys_only {
+                        true => put_key(value, reply),
+                        false => put_meta(value, cx, reply),
+                    };
+                }
+            });
+            result?;
+        }
+        reply.put(match self.keys_only {
+            true => b"EN\r\n",
+            false => b"END\r\n",
+        })
+    }
+}
+
+fn put_key(value: &Value<'_>, reply: &mut Reply<'_>) -> Result<(), Full> {
+    reply.put(b"mg ")?;
+    if !value.key_is_binary {
+        reply.put(value.key())?;
+        return reply.put(b"\r\n");
+    }
+    base64::encode(value.key(), |digits| reply.put(digits))?;
+    reply.put(b" b\r\n")
+}
+
+/// As memcached writes it: with a space at the end, and a bare newline.
+fn put_meta(value: &Value<'_>, cx: &Context<'_>, reply: &mut Reply<'_>) -> Result<(), Full> {
+    reply.put(b"key=")?;
+    put_escaped(value.key(), reply)?;
+    reply.put(b" exp=")?;
+    match value.ttl {
+        Some(ttl) => reply.put_decimal(cx.unix_now.saturating_add(u64::from(ttl)))?,
+        None => reply.put(b"-1")?,
+    }
+    reply.put(b" la=")?;
+    reply.put_decimal(cx.unix_now.saturating_sub(u64::from(value.idle)))?;
+    reply.put(b" cas=")?;
+    reply.put_decimal(value.cas)?;
+    reply.put(match value.fetched {
+        true => b" fetch=yes cls=",
+        false => b" fetch=no cls=",
+    })?;
+    reply.put_decimal(u64::from(value.class).saturating_add(1))?;
+    reply.put(b" size=")?;
+    reply.put_decimal(value.size() as u64)?;
+    reply.put(b" flags=")?;
+    reply.put_decimal(u64::from(value.flags()))?;
+    reply.put(b" \n")
+}
+
+/// RFC 3986, section 2.1.
+fn put_escaped(text: &[u8], reply: &mut Reply<'_>) -> Result<(), Full> {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or(b'0');
+    for &byte in text {
+        match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => {
+                reply.put(&[byte])?;
+            }
+            _ => reply.put(&[b'%', digit(byte >> 4), digit(byte & 15)])?,
+        }
+    }
+    Ok(())
+}

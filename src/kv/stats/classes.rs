@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+//! `stats items` and `stats slabs`: what the size classes say of themselves.
+//! Classes are numbered from 1, as memcached's are.
+
+use super::{number, put_of};
+use crate::reply::{Full, Reply};
+use crate::store::ClassUsage;
+use crate::{Context, Kv, Platform};
+
+/// Every class and its number.
+fn classes<'a, P: Platform>(
+    kv: &'a Kv<P>,
+    cx: &'a Context<'_>,
+) -> impl Iterator<Item = (u64, ClassUsage)> + 'a {
+    (0u8..=u8::MAX).map_while(move |class| {
+        let usage = kv.class_usage(class, cx.now)?;
+        Some((u64::from(class).saturating_add(1), usage))
+    })
+}
+
+fn used_chunks(usage: &ClassUsage) -> u64 {
+    let total = usage.pages.saturating_mul(usage.chunks_per_page);
+    total.saturating_sub(usage.free_chunks)
+}
+
+/// What `stats` says of all classes together.
+pub(super) fn sums<P: Platform>(kv: &Kv<P>, cx: &Context<'_>) -> [(&'static str, u64); 4] {
+    let mut sums = [
+        ("crawler_reclaimed", 0u64),
+        ("moves_to_cold", 0),
+        ("moves_to_warm", 0),
+        ("moves_within_lru", 0),
+    ];
+    for (_, usage) in classes(kv, cx) {
+        let history = &usage.history;
+        let more = [
+            history.crawler_reclaimed,
+            history.moves_to_cold,
+            history.moves_to_warm,
+            history.moves_within_lru,
+        ];
+        for ((_, sum), more) in sums.iter_mut().zip(more) {
+            *sum = sum.wrapping_add(more);
+        }
+    }
+    sums
+}
+
+pub(super) fn items<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
+    for (class, usage) in classes(kv, cx) {
+        let [hot, warm, cold] = usage.items;
+        let items = hot.saturating_add(warm).saturating_add(cold);
+        if items == 0 {
+            continue;
+        }
+        let [age_hot, age_warm, age_cold] = usage.ages.map(u64::from);
+        let history = &usage.history;
+        for (name, value) in [
+            ("number", items),
+            ("number_hot", hot),
+            ("number_warm", warm),
+            ("number_cold", cold),
+            ("age_hot", age_hot),
+            ("age_warm", age_warm),
+            ("age", age_cold),
+            (
+                "mem_requested",
+                used_chunks(&usage).saturating_mul(usage.chunk_size),
+            ),
+            ("evicted", history.evicted),
+            ("evicted_nonzero", history.evicted_nonzero),
+            ("evicted_time", u64::from(history.evicted_time)),
+            ("outofmemory", history.out_of_memory),
+            ("tailrepairs", 0),
+            ("reclaimed", history.reclaimed),
+            ("expired_unfetched", history.expired_unfetched),
+            ("evicted_unfetched", history.evicted_unfetched),
+            ("crawler_reclaimed", history.crawler_reclaimed),
+            ("lrutail_reflocked", 0),
+            ("moves_to_cold", history.moves_to_cold),
+            ("moves_to_warm", history.moves_to_warm),
+            ("moves_within_lru", history.moves_within_lru),
+        ] {
+            reply.put(b"STAT items:")?;
+            reply.put_decimal(class)?;
+            reply.put(b":")?;
+            reply.put(name.as_bytes())?;
+            reply.put(b" ")?;
+            reply.put_decimal(value)?;
+            reply.put(b"\r\n")?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn slabs<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
+    let mut active = 0u64;
+    for (class, usage) in classes(kv, cx).filter(|(_, usage)| usage.pages != 0) {
+        active = active.saturating_add(1);
+        for (name, value) in [
+            ("chunk_size", usage.chunk_size),
+            ("chunks_per_page", usage.chunks_per_page),
+            ("total_pages", usage.pages),
+            (
+                "total_chunks",
+                usage.pages.saturating_mul(usage.chunks_per_page),
+            ),
+            ("used_chunks", used_chunks(&usage)),
+            ("free_chunks", usage.free_chunks),
+            ("free_chunks_end", 0),
+        ] {
+            put_of(reply, &[class], name, |reply| reply.put_decimal(value))?;
+        }
+    }
+    number(reply, "active_slabs", active)?;
+    number(reply, "total_malloced", kv.usage().page_bytes)
+}
