@@ -161,6 +161,15 @@ impl Host for NoHost {
     }
 }
 
+/// A store with so many stripes.
+pub fn striped(len: usize, stripes: usize) -> Kv<Test> {
+    let config = Config {
+        stripes,
+        ..Config::new([1, 2])
+    };
+    Kv::new(Region::new(len), &config).unwrap()
+}
+
 pub fn store(len: usize) -> Kv<Test> {
     Kv::new(Region::new(len), &Config::new([1, 2])).unwrap()
 }
