@@ -31,9 +31,10 @@ void ub_task_put(struct task_struct *task)
 	put_task_struct(task);
 }
 
-void ub_task_get(struct task_struct *task)
+/* Bind a running thread to another CPU. */
+void ub_kthread_move(struct task_struct *task, unsigned int cpu)
 {
-	get_task_struct(task);
+	set_cpus_allowed_ptr(task, cpumask_of(cpu));
 }
 
 /* CPU time of the calling thread, as of the last tick. */

@@ -126,28 +126,40 @@ void ub_queue_init(struct ub_queue *queue)
 {
 	skb_queue_head_init(&queue->list);
 	queue->bytes = 0;
+	queue->consumer = NULL;
+}
+
+/* From now on consumer serves the queue, or (NULL) nobody does. */
+void ub_queue_serve(struct ub_queue *queue, struct task_struct *consumer)
+{
+	spin_lock_bh(&queue->list.lock);
+	queue->consumer = consumer;
+	spin_unlock_bh(&queue->list.lock);
 }
 
 /*
- * Multi producer, single consumer. 1: queued, and the queue was empty (the
- * consumer may sleep); 0: queued; -ENOBUFS: full, the caller keeps the packet.
- * Callers have bottom halves off.
+ * Multi producer, single consumer. 0: queued; -ENOBUFS: full; -ESHUTDOWN:
+ * nobody serves the queue; in both cases the caller keeps the packet. Callers
+ * have bottom halves off.
  */
 int ub_queue_push(struct ub_queue *queue, struct sk_buff *skb,
 		  unsigned int max_bytes)
 {
-	int was_empty;
+	int err = 0;
 
 	spin_lock(&queue->list.lock);
-	if (queue->bytes >= max_bytes) {
-		spin_unlock(&queue->list.lock);
-		return -ENOBUFS;
+	if (!queue->consumer) {
+		err = -ESHUTDOWN;
+	} else if (queue->bytes >= max_bytes) {
+		err = -ENOBUFS;
+	} else {
+		if (skb_queue_empty(&queue->list))
+			wake_up_process(queue->consumer);
+		__skb_queue_tail(&queue->list, skb);
+		queue->bytes += skb->truesize;
 	}
-	was_empty = skb_queue_empty(&queue->list);
-	__skb_queue_tail(&queue->list, skb);
-	queue->bytes += skb->truesize;
 	spin_unlock(&queue->list.lock);
-	return was_empty;
+	return err;
 }
 
 /* All that waits, in one go; batch belongs to the caller and needs no lock. */

@@ -32,10 +32,15 @@
 
 /* params.c: the module parameters, as given; Rust checks and completes them. */
 #define UB_CPUS_LEN 256
+#define UB_ROUTING_LEN 16
 extern unsigned int ub_param_port;
 extern unsigned int ub_param_memory;
 extern unsigned int ub_param_workers;
+extern unsigned int ub_param_budget;
 extern char ub_param_cpus[UB_CPUS_LEN];
+extern char ub_param_routing[UB_ROUTING_LEN];
+extern unsigned int ub_shown_workers;
+extern char ub_shown_cpus[UB_CPUS_LEN];
 void ub_params_lock(void);
 void ub_params_unlock(void);
 int ub_cpulist(const char *list, unsigned int *cpus, unsigned int max);
@@ -57,7 +62,7 @@ void ub_spinlock_unlock(spinlock_t *lock);
 struct task_struct *ub_kthread_create(int (*fn)(void *data), void *data,
 				      unsigned int cpu, unsigned int index);
 void ub_task_put(struct task_struct *task);
-void ub_task_get(struct task_struct *task);
+void ub_kthread_move(struct task_struct *task, unsigned int cpu);
 u64 ub_current_runtime_ns(void);
 int ub_current_pid(void);
 void ub_bh_disable(void);
@@ -82,14 +87,20 @@ struct net_device *ub_skb_dev(const struct sk_buff *skb);
 void ub_dev_hold(struct net_device *dev);
 void ub_dev_put(struct net_device *dev);
 
-/* bytes counts the memory of the queued packets (truesize). */
+/*
+ * bytes counts the memory of the queued packets (truesize); consumer is woken
+ * when the first one comes, and without one the queue takes nothing. Both
+ * belong to the list's lock.
+ */
 struct ub_queue {
 	struct sk_buff_head list;
 	unsigned int bytes;
+	struct task_struct *consumer;
 };
 
 void ub_kthread_wait(struct ub_queue *queue);
 void ub_queue_init(struct ub_queue *queue);
+void ub_queue_serve(struct ub_queue *queue, struct task_struct *consumer);
 int ub_queue_push(struct ub_queue *queue, struct sk_buff *skb,
 		  unsigned int max_bytes);
 void ub_queue_take(struct ub_queue *queue, struct ub_queue *batch);

@@ -1,33 +1,68 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The module parameters: checked, completed, or refused with one clear line.
 
-use crate::sys::{memory, params};
+use crate::{
+    dispatch::Routing,
+    sys::{
+        memory,
+        params::{self, Locked},
+    },
+};
 use kernel::prelude::*;
 use kv::limits;
+
+/// Largest budget: a CPU's receive backlog takes 1,000 packets by default.
+const BUDGET_MAX: i32 = 512;
 
 /// What the module was asked to be.
 pub(crate) struct Settings {
     /// UDP port, not 0.
     pub(crate) port: u16,
-    /// Memory of the store in bytes.
-    pub(crate) memory: usize,
+    /// Memory of the store in MiB.
+    pub(crate) memory: u32,
     /// The CPU of each worker; at least one.
     pub(crate) cpus: KVec<u32>,
+    /// Packets in a row, at least one.
+    pub(crate) budget: i32,
+    pub(crate) routing: Routing,
 }
 
 impl Settings {
-    /// Reads and checks the parameters, and shows in sysfs what was chosen
-    /// where they left it open.
-    pub(crate) fn read() -> Result<Self> {
-        let raw = params::read();
-        let settings = Self {
+    /// Reads and checks the parameters.
+    pub(crate) fn read(locked: &Locked) -> Result<Self> {
+        let raw = params::read(locked);
+        Ok(Self {
             port: port(raw.port)?,
-            memory: memory(raw.memory)?,
+            memory: raw.memory,
             cpus: cpus(raw.workers, raw.cpus_given)?,
-        };
-        params::publish(settings.cpus.len() as u32, &settings.cpus);
-        Ok(settings)
+            budget: budget(raw.budget)?,
+            routing: routing(&raw.routing)?,
+        })
     }
+
+    /// Shows in sysfs what was chosen where the command line left it open.
+    pub(crate) fn publish(&self, locked: &Locked) {
+        params::publish(locked, self.cpus.len() as u32, &self.cpus);
+    }
+}
+
+fn budget(given: u32) -> Result<i32> {
+    match i32::try_from(given) {
+        Ok(budget) if (1..=BUDGET_MAX).contains(&budget) => Ok(budget),
+        _ => {
+            pr_err!("budget={given} is out of range: give 1 to {BUDGET_MAX}\n");
+            Err(EINVAL)
+        }
+    }
+}
+
+fn routing(given: &[u8]) -> Result<Routing> {
+    let end = given.iter().position(|byte| *byte == 0);
+    let name = given.get(..end.unwrap_or(given.len())).unwrap_or(given);
+    Routing::named(name.trim_ascii()).ok_or_else(|| {
+        pr_err!("routing= is not one of rr, key, inline\n");
+        EINVAL
+    })
 }
 
 fn port(given: u32) -> Result<u16> {
@@ -40,8 +75,8 @@ fn port(given: u32) -> Result<u16> {
     }
 }
 
-/// `given` in MiB.
-fn memory(given: u32) -> Result<usize> {
+/// The bytes of `given` MiB, if this host can give them now.
+pub(crate) fn memory(given: u32) -> Result<usize> {
     const MIB: usize = 1 << 20;
     let (min, max) = (limits::MEMORY_MIN / MIB, limits::MEMORY_MAX / MIB);
     let mib = usize::try_from(given)?;

@@ -2,7 +2,7 @@
 //! What the data path counts besides the core's own counters, and what `stats`
 //! says of this host.
 
-use crate::dispatch::Lane;
+use crate::respond::Shared;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kv::{CpuTime, Host};
 
@@ -70,17 +70,15 @@ impl Losses {
 
 /// The module as `stats` shows it.
 pub(crate) struct KernelHost<'a> {
-    pub(crate) losses: &'a Losses,
-    pub(crate) lanes: &'a [Lane],
-    /// Where we listen.
-    pub(crate) port: u16,
+    pub(crate) shared: &'a Shared,
 }
 
 impl Host for KernelHost<'_> {
     fn stats(&self, emit: &mut dyn FnMut(&str, u64)) {
-        let pid = self.lanes.first().map_or(0, |lane| lane.pid.load(Relaxed));
+        let lanes = self.shared.active_lanes();
+        let pid = lanes.first().map_or(0, |lane| lane.pid.load(Relaxed));
         emit("pid", u64::try_from(pid).unwrap_or(0));
-        emit("threads", self.lanes.len() as u64);
+        emit("threads", lanes.len() as u64);
         // There are no connections over UDP.
         for name in [
             "max_connections",
@@ -94,11 +92,11 @@ impl Host for KernelHost<'_> {
         ] {
             emit(name, 0);
         }
-        self.losses.each(emit);
+        self.shared.losses.each(emit);
     }
 
     fn cpu_time(&self) -> Option<CpuTime> {
-        let system_us = self.lanes.iter().fold(0u64, |sum, lane| {
+        let system_us = self.shared.lanes.iter().fold(0u64, |sum, lane| {
             let ns = u64::try_from(lane.runtime_ns.load(Relaxed)).unwrap_or(0);
             sum.saturating_add(ns / 1000)
         });
@@ -111,11 +109,11 @@ impl Host for KernelHost<'_> {
     fn settings(&self, emit: &mut dyn FnMut(&str, u64)) {
         emit("maxconns", 0);
         emit("tcpport", 0);
-        emit("udpport", u64::from(self.port));
-        emit("num_threads", self.lanes.len() as u64);
+        emit("udpport", u64::from(self.shared.port));
+        emit("num_threads", self.shared.active_lanes().len() as u64);
     }
 
     fn reset(&self) {
-        self.losses.reset();
+        self.shared.losses.reset();
     }
 }

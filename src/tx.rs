@@ -150,7 +150,7 @@ pub(crate) fn send(
     request: RxPacket,
     request_id: u16,
     text: &[u8],
-    pace: &mut Pace,
+    pace: &mut impl Pace,
 ) -> Result<(), Loss> {
     let mut spare = Some(request);
     for (frame, part) in Datagrams::new(request_id, text) {

@@ -19,10 +19,13 @@
     clippy::unwrap_used
 )]
 
+mod control;
+mod crew;
 mod dispatch;
 mod pace;
 mod params;
 mod platform;
+mod respond;
 mod rx;
 mod stats;
 #[allow(unsafe_code)]
@@ -30,14 +33,26 @@ mod sys;
 mod tx;
 mod worker;
 
+use control::Control;
+use crew::Crew;
 use dispatch::{Dispatch, Lane};
-use kernel::{prelude::*, sync::Arc};
-use kv::{Config, Counters, Kv};
+use kernel::{
+    prelude::*,
+    sync::{atomic::Atomic, Arc},
+};
+use kv::{limits::WORKERS_MAX, Config, Counters, Kv};
 use params::Settings;
+use respond::Shared;
 use rx::Rx;
 use stats::Losses;
-use sys::{hook::Hooks, kthread::KThread, memory::Region, net::Net, socket::Reservation, time};
-use worker::{Shared, Worker};
+use sys::{
+    hook::Hooks,
+    memory::Region,
+    net::Net,
+    params::{Locked, Subscription},
+    socket::Reservation,
+    time,
+};
 
 module! {
     type: Unbuckle,
@@ -51,88 +66,89 @@ module! {
 const EADDRINUSE: i32 = -(kernel::bindings::EADDRINUSE as i32);
 
 /// The loaded module. Fields are dropped in order, and so is the data path:
-/// no packet is claimed any more, the port is given back, the workers answer
-/// what still waits and end; the last of them takes the store along.
+/// parameters change nothing any more, no packet is claimed, the port is given
+/// back, the workers answer what still waits and end; the last of them takes
+/// the store along.
 struct Unbuckle {
+    _subscription: Subscription,
     _hooks: Hooks<Rx>,
     _port: Reservation<Rx>,
-    _workers: KVec<KThread<Worker>>,
+    _control: Arc<Control>,
 }
 
 impl kernel::Module for Unbuckle {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let settings = Settings::read()?;
-        let net = Net::initial();
-        let shared = share(&settings, net)?;
-        let workers = start(&shared, &settings.cpus)?;
+        Locked::with(Self::load)
+    }
+}
 
-        let mut wakers = KVec::with_capacity(workers.len(), GFP_KERNEL)?;
-        for worker in &workers {
-            wakers.push(worker.task().clone(), GFP_KERNEL)?;
-        }
+impl Unbuckle {
+    fn load(locked: &Locked) -> Result<Self> {
+        let settings = Settings::read(locked)?;
+        let shared = share(&settings)?;
         let rx = Rx {
             port: settings.port,
-            dispatch: Dispatch::new(shared, wakers)?,
+            dispatch: Dispatch::new(shared.clone(), time::random_key())?,
         };
         let rx = Arc::new(rx, GFP_KERNEL)?;
-        let port = Reservation::new(&net, settings.port, rx.clone()).inspect_err(|&err| {
-            if err.to_errno() == EADDRINUSE {
-                pr_err!("port={} is taken by another UDP socket\n", settings.port);
-            } else {
-                pr_err!(
-                    "port={} cannot be bound: error {}\n",
-                    settings.port,
-                    err.to_errno()
-                );
-            }
-        })?;
-        let hooks = Hooks::register(net, rx)?;
+        let control = Control::new(rx.clone(), shared.clone(), Crew::new(shared))?;
+        control.apply(&settings)?;
+        let port = reserve(&settings, &rx)?;
+        let hooks = Hooks::register(Net::initial(), rx)?;
 
+        settings.publish(locked);
         pr_info!(
             "serving UDP port {}, {} MiB, {} workers\n",
             settings.port,
-            settings.memory >> 20,
-            workers.len()
+            settings.memory,
+            settings.cpus.len()
         );
         Ok(Self {
+            _subscription: Subscription::new(locked, control.clone()),
             _hooks: hooks,
             _port: port,
-            _workers: workers,
+            _control: control,
         })
     }
 }
 
-/// The store, and what workers and router share.
-fn share(settings: &Settings, net: Net) -> Result<Arc<Shared>> {
-    let config = Config::new(time::random_key());
-    let region = Region::new(settings.memory).inspect_err(|_| {
-        pr_err!("memory={}: there is not so much\n", settings.memory >> 20);
+fn reserve(settings: &Settings, rx: &Arc<Rx>) -> Result<Reservation<Rx>> {
+    let port = settings.port;
+    Reservation::new(&Net::initial(), port, rx.clone()).inspect_err(|&err| {
+        if err.to_errno() == EADDRINUSE {
+            pr_err!("port={port} is taken by another UDP socket\n");
+        } else {
+            pr_err!("port={port} cannot be bound: error {}\n", err.to_errno());
+        }
+    })
+}
+
+/// The store, and what router and responders share.
+fn share(settings: &Settings) -> Result<Arc<Shared>> {
+    let bytes = params::memory(settings.memory)?;
+    let region = Region::new(bytes).inspect_err(|_| {
+        pr_err!("memory={}: there is not so much\n", settings.memory);
     })?;
-    let kv = Kv::new(region, &config).map_err(|_| ENOMEM)?;
-    let mut counters = KVec::with_capacity(settings.cpus.len(), GFP_KERNEL)?;
-    let mut lanes = KVec::with_capacity(settings.cpus.len(), GFP_KERNEL)?;
-    for _ in &settings.cpus {
+    let kv = Kv::new(region, &Config::new(time::random_key())).map_err(|_| ENOMEM)?;
+    let cpus = kernel::cpu::nr_cpu_ids() as usize;
+    let mut counters = KVec::new();
+    for _ in 0..WORKERS_MAX.saturating_add(cpus) {
         counters.push(Counters::new(), GFP_KERNEL)?;
+    }
+    let mut lanes = KVec::new();
+    for _ in 0..WORKERS_MAX {
         lanes.push(Lane::new()?, GFP_KERNEL)?;
     }
     let shared = Shared {
         kv,
         counters,
         lanes,
+        active: Atomic::new(0),
+        budget: Atomic::new(settings.budget),
         losses: Losses::new(),
-        net,
+        net: Net::initial(),
         port: settings.port,
         started: time::monotonic(),
     };
     Ok(Arc::new(shared, GFP_KERNEL)?)
-}
-
-/// One worker on each of `cpus`.
-fn start(shared: &Arc<Shared>, cpus: &[u32]) -> Result<KVec<KThread<Worker>>> {
-    let mut workers = KVec::with_capacity(cpus.len(), GFP_KERNEL)?;
-    for (index, &cpu) in cpus.iter().enumerate() {
-        let worker = Worker::new(shared.clone(), index)?;
-        workers.push(KThread::spawn(worker, cpu, index as u32)?, GFP_KERNEL)?;
-    }
-    Ok(workers)
 }

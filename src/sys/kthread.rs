@@ -29,32 +29,32 @@ pub(crate) fn pid() -> i32 {
     unsafe { bindings::ub_current_pid() }
 }
 
-/// A reference to a thread's task, good for waking it.
+/// A reference to a thread's task.
 ///
 /// # Invariants
 ///
 /// Owns a reference to the task.
 pub(crate) struct Task(NonNull<task_struct>);
 
-// SAFETY: Tasks are reference counted, and waking is allowed from everywhere.
+// SAFETY: Tasks are reference counted, and what is done with one here is allowed from everywhere.
 unsafe impl Send for Task {}
 // SAFETY: As above.
 unsafe impl Sync for Task {}
 
 impl Task {
-    /// Wakes the thread.
-    pub(crate) fn wake(&self) {
+    pub(super) fn as_ptr(&self) -> *mut task_struct {
+        self.0.as_ptr()
+    }
+
+    /// Binds the thread to `cpu`, which is online. May sleep.
+    pub(crate) fn move_to(&self, cpu: u32) {
+        // SAFETY: The reference keeps the task alive.
+        unsafe { bindings::ub_kthread_move(self.0.as_ptr(), cpu) };
+    }
+
+    fn wake(&self) {
         // SAFETY: The reference keeps the task alive.
         unsafe { bindings::wake_up_process(self.0.as_ptr()) };
-    }
-}
-
-impl Clone for Task {
-    fn clone(&self) -> Self {
-        // SAFETY: Our own reference keeps the task alive meanwhile.
-        unsafe { bindings::ub_task_get(self.0.as_ptr()) };
-        // INVARIANT: Just taken.
-        Self(self.0)
     }
 }
 

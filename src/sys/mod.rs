@@ -3,6 +3,7 @@
 //! else in the module.
 
 pub(crate) mod cpu;
+pub(crate) mod exclusive;
 pub(crate) mod hook;
 pub(crate) mod kthread;
 pub(crate) mod lock;

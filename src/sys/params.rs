@@ -2,46 +2,94 @@
 //! The module parameters as they were given, and as sysfs shows them.
 
 use super::bindings;
-use core::{fmt::Write, ptr::addr_of_mut};
-use kernel::{prelude::*, str::Formatter};
+use crate::control::Control;
+use core::{cell::UnsafeCell, fmt::Write, marker::PhantomData, ptr::addr_of_mut};
+use kernel::{prelude::*, str::Formatter, sync::Arc};
 
-/// The parameters as given on the command line; 0 and "" where nothing was.
+/// The parameters as they were given; 0 and "" where nothing was.
 pub(crate) struct Raw {
     pub(crate) port: u32,
     pub(crate) memory: u32,
     pub(crate) workers: u32,
+    pub(crate) budget: u32,
     pub(crate) cpus_given: bool,
+    pub(crate) routing: [u8; bindings::UB_ROUTING_LEN as usize],
 }
 
-/// Holds the lock that sysfs readers of the parameters take.
-struct Locked;
+/// The parameters' lock is held: nobody else reads or writes them.
+pub(crate) struct Locked(PhantomData<*mut ()>);
 
 impl Locked {
-    fn new() -> Self {
-        // SAFETY: Called from `init`, which holds no lock that a reader could wait under.
+    /// Takes the lock for the time of `act`. Not from within another `act`, nor
+    /// from [`Control::reconfigure`].
+    pub(crate) fn with<R>(act: impl FnOnce(&Self) -> R) -> R {
+        // SAFETY: Called from load and unload alone, which hold no lock of ours.
         unsafe { bindings::ub_params_lock() };
-        Self
+        let result = act(&Self(PhantomData));
+        // SAFETY: Taken above.
+        unsafe { bindings::ub_params_unlock() };
+        result
     }
 }
 
-impl Drop for Locked {
+/// Who is told of changes.
+///
+/// # Invariants
+///
+/// Reached only with the parameters' lock held.
+struct Live(UnsafeCell<Option<Arc<Control>>>);
+
+// SAFETY: By the invariant the lock serialises all access.
+unsafe impl Sync for Live {}
+
+static LIVE: Live = Live(UnsafeCell::new(None));
+
+/// From now on a parameter that is written takes effect on `control`.
+pub(crate) struct Subscription(());
+
+impl Subscription {
+    pub(crate) fn new(_locked: &Locked, control: Arc<Control>) -> Self {
+        // SAFETY: The lock is held, as `_locked` shows.
+        unsafe { *LIVE.0.get() = Some(control) };
+        Self(())
+    }
+}
+
+impl Drop for Subscription {
     fn drop(&mut self) {
-        // SAFETY: Taken by `new`.
-        unsafe { bindings::ub_params_unlock() };
+        // SAFETY: The lock is held, as the argument shows.
+        let control = Locked::with(|_locked| unsafe { (*LIVE.0.get()).take() });
+        drop(control);
+    }
+}
+
+/// Called by `abi/params.c`, with the parameters' lock held, when one of them
+/// has been written.
+#[no_mangle]
+extern "C" fn ub_reconfigure() -> c_int {
+    let locked = Locked(PhantomData);
+    // SAFETY: The lock is held.
+    match unsafe { &*LIVE.0.get() } {
+        // Before the module serves, the value is merely kept.
+        None => 0,
+        Some(control) => match control.reconfigure(&locked) {
+            Ok(()) => 0,
+            Err(err) => err.to_errno(),
+        },
     }
 }
 
 /// Reads the parameters.
-pub(crate) fn read() -> Raw {
-    let _locked = Locked::new();
-    // SAFETY: The variables are written only at load, before `init`, and by `publish`, under the
-    // lock held here.
+pub(crate) fn read(_locked: &Locked) -> Raw {
+    // SAFETY: The variables are written only under the lock held here.
     unsafe {
         Raw {
             port: bindings::ub_param_port,
             memory: bindings::ub_param_memory,
             workers: bindings::ub_param_workers,
-            cpus_given: bindings::ub_param_cpus[0] != 0,
+            budget: bindings::ub_param_budget,
+            cpus_given: !matches!(bindings::ub_param_cpus[0] as u8, 0 | b'\n'),
+            routing: bindings::ub_param_routing.map(|byte| byte as u8),
         }
     }
 }
@@ -73,13 +121,12 @@ const LIST_LEN: usize = bindings::UB_CPUS_LEN as usize - 1;
 
 /// Shows in sysfs what was chosen where the command line left it open. A list
 /// of CPUs too long for the buffer is shown cut.
-pub(crate) fn publish(workers: u32, cpus: &[u32]) {
-    let _locked = Locked::new();
+pub(crate) fn publish(_locked: &Locked, workers: u32, cpus: &[u32]) {
     // SAFETY: The lock keeps sysfs readers out, and nobody else knows the variables. The last byte
     // of the list is not part of the slice and stays 0.
     let list = unsafe {
-        bindings::ub_param_workers = workers;
-        let list = addr_of_mut!(bindings::ub_param_cpus).cast::<u8>();
+        bindings::ub_shown_workers = workers;
+        let list = addr_of_mut!(bindings::ub_shown_cpus).cast::<u8>();
         core::slice::from_raw_parts_mut(list, LIST_LEN)
     };
     list.fill(0);

@@ -4,11 +4,14 @@
 //! Intrusive (a packet is its own list node), so that queueing allocates
 //! nothing, and bounded by the memory that its packets hold.
 
-use super::{bindings, rx_packet::RxPacket};
-use core::ptr::NonNull;
+use super::{bindings, kthread::Task, rx_packet::RxPacket};
+use core::ptr::{null_mut, NonNull};
 use kernel::{prelude::*, types::Opaque};
 
-/// Multi producer, single consumer.
+/// What `ub_queue_push` says of a full queue.
+const FULL: c_int = -(kernel::bindings::ENOBUFS as c_int);
+
+/// Multi producer, single consumer; closed at first.
 ///
 /// # Invariants
 ///
@@ -21,14 +24,12 @@ unsafe impl Send for Queue {}
 // SAFETY: As above.
 unsafe impl Sync for Queue {}
 
-/// What became of a pushed packet.
-pub(crate) enum Pushed {
-    /// It is the queue's first: its consumer may be asleep.
-    First,
-    /// Others were there before it.
-    Behind,
-    /// The queue is full; here is the packet.
+/// Why a packet was not queued; here it is.
+pub(crate) enum Refused {
+    /// Those that wait hold as much memory as they may.
     Full(RxPacket),
+    /// Nobody serves the queue.
+    Closed(RxPacket),
 }
 
 impl Queue {
@@ -41,20 +42,37 @@ impl Queue {
         Ok(Self(queue))
     }
 
+    /// Has `consumer` serve the queue, which is woken when there is work.
+    pub(crate) fn open(&self, consumer: &Task) {
+        // SAFETY: The queue is initialised. Its consumer is not forgotten before `close`, which
+        // whoever opens a queue calls before the thread ends.
+        unsafe { bindings::ub_queue_serve(self.0.get(), consumer.as_ptr()) }
+    }
+
+    /// From now on nothing is queued. What is there stays.
+    pub(crate) fn close(&self) {
+        // SAFETY: The queue is initialised.
+        unsafe { bindings::ub_queue_serve(self.0.get(), null_mut()) }
+    }
+
     /// Appends a packet unless those waiting already hold `max_bytes` of
     /// memory. The caller has bottom halves off.
-    pub(crate) fn push(&self, packet: RxPacket, max_bytes: u32) -> Pushed {
-        let skb = packet.into_raw();
+    pub(crate) fn push(&self, packet: RxPacket, max_bytes: u32) -> Result<(), Refused> {
+        let Some(skb) = NonNull::new(packet.into_raw()) else {
+            return Ok(());
+        };
         // SAFETY: The queue is initialised; the packet is ours and becomes the queue's.
-        match unsafe { bindings::ub_queue_push(self.0.get(), skb, max_bytes) } {
-            0 => Pushed::Behind,
-            1 => Pushed::First,
-            _ => match NonNull::new(skb) {
-                // SAFETY: The queue did not take it, so it is still ours.
-                Some(skb) => Pushed::Full(unsafe { RxPacket::from_raw(skb) }),
-                None => Pushed::Behind,
-            },
+        let err = unsafe { bindings::ub_queue_push(self.0.get(), skb.as_ptr(), max_bytes) };
+        if err == 0 {
+            return Ok(());
         }
+        // SAFETY: The queue did not take it, so it is still ours.
+        let packet = unsafe { RxPacket::from_raw(skb) };
+        Err(if err == FULL {
+            Refused::Full(packet)
+        } else {
+            Refused::Closed(packet)
+        })
     }
 
     /// Sleeps until there is a packet or the thread is asked to end.
