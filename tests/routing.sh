@@ -62,10 +62,10 @@ check 'load, inline' load memory=64 routing=inline
 check 'every case of the table, inline, IPv4' table $SERVER4
 check 'every case of the table, inline, IPv6' table "$SERVER6"
 check 'inline over loopback' blackbox ask --addr 127.0.0.1:11211 'version\r\n'
-check 'a large value, inline' value $SERVER4 v 60000
+check 'a large value, inline' value $SERVER4 z 60000
 check 'by key' set_to routing key
 check 'every case of the table, by key' table $SERVER4
-check 'a large value, by key' value $SERVER4 v 60000
+check 'a large value, by key' value $SERVER4 z 60000
 check 'in turn' set_to routing rr
 check 'two workers' set_to workers 2
 check 'two threads' has_threads 2
