@@ -99,9 +99,9 @@ struct RunArgs {
     /// Bytes of a value, or sizes and weights: 2:20,320:70,1024:10
     #[arg(long, default_value = "32")]
     value_size: Sizes,
-    /// The server sends requests back as they are
-    #[arg(long)]
-    echo: bool,
+    /// What a reply should be
+    #[arg(long, value_enum, default_value_t = Expect::Reply)]
+    expect: Expect,
     /// Milliseconds until a reply is lost
     #[arg(long, default_value_t = 1000)]
     timeout_ms: u64,
@@ -143,12 +143,7 @@ impl RunArgs {
         let timeout = Duration::from_millis(self.timeout_ms.max(1));
         let link = Link::connect(self.addr, self.batch, timeout)?;
         let items = Items::new(self.key_size.into(), self.value_size.clone());
-        let expect = if self.echo {
-            Expect::Echo
-        } else {
-            Expect::Reply
-        };
-        let mut session = Session::new(link, items, expect, timeout);
+        let mut session = Session::new(link, items, self.expect, timeout);
 
         if self.preload {
             self.preload(&mut session)?;

@@ -2,12 +2,14 @@
 
 //! The socket, many datagrams to a system call.
 
+use std::array;
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use arrayvec::ArrayVec;
 use nix::errno::Errno;
 use nix::poll::{ppoll, PollFd, PollFlags};
 use nix::sys::socket::{recvmmsg, sendmmsg, setsockopt, sockopt, MsgFlags, MultiHeaders};
@@ -24,6 +26,10 @@ const KEPT: usize = 1024;
 
 /// Bytes of receive buffer asked for; the system may give less.
 const RECEIVE_BUFFER: usize = 4 << 20;
+
+/// What a system call takes. On the stack: what an allocator costs depends on
+/// what it did before, and the client's share is to be always the same.
+type Slices<T> = ArrayVec<[T; 1], BATCH_MAX>;
 
 /// Datagrams to be sent, end to end.
 #[derive(Debug, Default)]
@@ -53,12 +59,12 @@ impl Outbox {
     }
 
     /// At most `count` datagrams from the `first` on.
-    fn slices(&self, first: usize, count: usize) -> Vec<[IoSlice<'_>; 1]> {
+    fn slices(&self, first: usize, count: usize) -> Slices<IoSlice<'_>> {
         let mut start = match first.checked_sub(1) {
             Some(before) => self.ends[before],
             None => 0,
         };
-        let ends = self.ends.iter().skip(first).take(count);
+        let ends = self.ends.iter().skip(first).take(count.min(BATCH_MAX));
         ends.map(|&end| {
             let slice = IoSlice::new(&self.bytes[start..end]);
             start = end;
@@ -165,11 +171,12 @@ impl Link {
             MsgFlags::MSG_DONTWAIT
         };
         let rooms = inbox.bytes.chunks_exact_mut(ROOM).skip(inbox.lens.len());
-        let mut slices: Vec<_> = rooms
-            .take(self.batch)
-            .map(|room| [IoSliceMut::new(room)])
-            .collect();
-        let slices = slices.iter_mut();
+        let count = self.batch.min(KEPT - inbox.lens.len());
+        let mut rooms = rooms.take(count);
+        let mut slices: [[IoSliceMut<'_>; 1]; BATCH_MAX] =
+            array::from_fn(|_| [IoSliceMut::new(rooms.next().unwrap_or_default())]);
+        // No further: the rest has no room.
+        let slices = slices.iter_mut().take(count);
         match recvmmsg(
             self.socket.as_raw_fd(),
             &mut self.receive,

@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use clap::ValueEnum;
 
 use crate::flight::{Arrival, Flight};
 use crate::items::Items;
@@ -15,12 +16,14 @@ use crate::report::Tally;
 use crate::wire::{Header, Request, HEADER};
 
 /// What a reply should be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Expect {
     /// What a memcached says
     Reply,
     /// The request itself, byte for byte
     Echo,
+    /// Anything with the request's identifier
+    Any,
 }
 
 /// When to stop.
@@ -139,13 +142,15 @@ impl Session {
 
 fn count(tally: &mut Tally, request: &Request, text: &[u8], items: &Items, expect: Expect) {
     tally.replies += 1;
-    if expect == Expect::Echo {
-        let mut sent = Vec::new();
-        request.encode(0, items, &mut sent);
-        if sent.get(HEADER..) != Some(text) {
-            tally.wrong += 1;
+    match expect {
+        Expect::Reply => {}
+        Expect::Any => return,
+        Expect::Echo => {
+            let mut sent = Vec::new();
+            request.encode(0, items, &mut sent);
+            tally.wrong += u64::from(sent.get(HEADER..) != Some(text));
+            return;
         }
-        return;
     }
     let asked = match request {
         Request::Get(keys) => keys.len() as u64,
