@@ -9,6 +9,7 @@ help:
 		'                (PORT=11211 MODULE_ARGS="workers=1 memory=64" RUN_ONCE=1)' \
 		'make test       run every test (ONLY=name for one suite, DURATION=30)' \
 		'make check      formatting and lints of all the code' \
+		'make bench      what a request costs, in instructions, beside others' \
 		'make module     build unbuckle.ko (KDIR=/lib/modules/$$(uname -r)/build for this machine'"'"'s kernel)' \
 		'make install    install the module for the running kernel (INSTALL_MOD_PATH=)' \
 		'make twin       build the userspace twin, build/unbuckle-twin' \
@@ -43,6 +44,9 @@ check:
 test:
 	@scripts/test
 
+bench:
+	@bench/run
+
 # As other modules do: into the kernel that KDIR says, this machine's by default.
 INSTALL_KDIR = $(or $(KDIR),/lib/modules/$(shell uname -r)/build)
 modules_install install:
@@ -55,4 +59,4 @@ clean:
 distclean: clean
 	@scripts/remove-root
 
-.PHONY: help bootstrap update module twin guest-tools run check test modules_install install clean distclean
+.PHONY: help bootstrap update module twin guest-tools run check test bench modules_install install clean distclean
