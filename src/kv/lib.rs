@@ -55,5 +55,7 @@ pub use serve::{serve, Outcome};
 pub use session::{Next, Progress, Session};
 pub use store::{Config, Error, Kv, Usage};
 
-/// What `version` answers, and `stats` says.
-pub const VERSION: &str = "unbuckle-0.1.0";
+/// What `version` answers, and `stats` says: the memcached whose protocol this
+/// is, since clients (libmemcached) read a number there and choose by it, then
+/// ourselves.
+pub const VERSION: &str = "1.6.45-unbuckle-0.1.0";

@@ -88,8 +88,8 @@ pub(crate) fn read(_locked: &Locked) -> Raw {
             memory: bindings::ub_param_memory,
             workers: bindings::ub_param_workers,
             budget: bindings::ub_param_budget,
-            cpus_given: !matches!(bindings::ub_param_cpus[0] as u8, 0 | b'\n'),
-            routing: bindings::ub_param_routing.map(|byte| byte as u8),
+            cpus_given: !matches!(bindings::ub_param_cpus[0], 0 | b'\n'),
+            routing: bindings::ub_param_routing,
         }
     }
 }

@@ -167,7 +167,9 @@ pub(super) fn block_len(word: &[u8]) -> Option<usize> {
 pub(super) fn delete(mut words: Words<'_>) -> Request<'_> {
     let noreply = words.say_noreply();
     match words.next() {
-        Some(key) if is_key(key) => Request::Delete { key, noreply },
+        // What once was a time and `noreply` may follow; memccapable wants more
+        // than that refused.
+        Some(key) if is_key(key) && words.nth(2).is_none() => Request::Delete { key, noreply },
         _ => refused(BAD_FORMAT, noreply),
     }
 }

@@ -18,7 +18,6 @@
 //! is active may be noted by readers. Text and cas are written before the item
 //! can be found, or under the stripe's write lock; the key only before.
 
-use core::mem;
 use core::num::NonZeroU32;
 
 use super::arena::Arena;
@@ -293,13 +292,13 @@ impl<M: Memory> Arena<M> {
         }
         // SAFETY: a held chunk is in no list and no chain, so that only its
         // holder, the caller, reaches it; the key is not part of it.
-        let Some(mut text) = (unsafe { self.bytes_mut(item.field(KEY_LEN), len) }) else {
+        let Some(text) = (unsafe { self.bytes_mut(item.field(KEY_LEN), len) }) else {
             return;
         };
         // It cannot be cut: there is a limit for it.
         let key_len = u8::try_from(new.key.len()).unwrap_or(u8::MAX);
-        put(&mut text, &[key_len]);
-        put(&mut text, new.key);
+        let text = put(text, &[key_len]);
+        put(text, new.key);
         self.write_rest(item, new);
     }
 
@@ -323,18 +322,18 @@ impl<M: Memory> Arena<M> {
         }
         // SAFETY: text that only the caller reaches, as said above, and none of
         // the data is part of it.
-        let Some(mut text) = (unsafe { self.bytes_mut(at, len) }) else {
+        let Some(text) = (unsafe { self.bytes_mut(at, len) }) else {
             return;
         };
-        put(&mut text, b" ");
-        put(&mut text, Decimal::new(u64::from(new.flags)).as_bytes());
-        put(&mut text, b" ");
-        put(&mut text, Decimal::new(new.len as u64).as_bytes());
-        put(&mut text, b"\r\n");
+        let text = put(text, b" ");
+        let text = put(text, Decimal::new(u64::from(new.flags)).as_bytes());
+        let text = put(text, b" ");
+        let text = put(text, Decimal::new(new.len as u64).as_bytes());
+        let mut text = put(text, b"\r\n");
         for part in new.data {
-            put(&mut text, part);
+            text = put(text, part);
         }
-        put(&mut text, b"\r\n");
+        put(text, b"\r\n");
         self.store(item.field(EXPIRE), new.expire);
         self.store(item.field(USED), new.used);
         self.set_cas(item, new.cas);
@@ -379,10 +378,13 @@ impl<M: Memory> Arena<M> {
     }
 }
 
-/// Writes `bytes` at the front of `text` and moves past them.
-fn put(text: &mut &mut [u8], bytes: &[u8]) {
-    if let Some((front, rest)) = mem::take(text).split_at_mut_checked(bytes.len()) {
-        front.copy_from_slice(bytes);
-        *text = rest;
+/// Writes `bytes` at the front of `text`, and returns what is behind them.
+fn put<'t>(text: &'t mut [u8], bytes: &[u8]) -> &'t mut [u8] {
+    match text.split_at_mut_checked(bytes.len()) {
+        Some((front, rest)) => {
+            front.copy_from_slice(bytes);
+            rest
+        }
+        None => &mut [],
     }
 }

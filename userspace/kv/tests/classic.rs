@@ -58,6 +58,6 @@ fn conditional_storage() {
         ("cas k 0 0 1 1\r\nx\r\nset k 0 0 1\r\nx\r\ncas k 0 0 1 1\r\ny\r\ncas k 0 0 1\r\nx\r\ncas k 0 0 1 abc\r\nx\r\ncas k 0 0 1 0\r\nx\r\nget k\r\n", "NOT_FOUND\r\nSTORED\r\nSTORED\r\nCLIENT_ERROR bad command line format\r\nCLIENT_ERROR bad command line format\r\nEXISTS\r\nVALUE k 0 1\r\ny\r\nEND\r\n"),
         ("cas k 0 0 1 1 noreply\r\nx\r\ncas k 0 0 1 noreply\r\nx\r\n", ""),
         ("cas k 0 0\r\nadd k\r\nreplace\r\n", "CLIENT_ERROR bad command line format\r\nCLIENT_ERROR bad command line format\r\nCLIENT_ERROR bad command line format\r\n"),
-        ("add k 0 0 2\r\nx\r\nprepend k 0 x 1\r\nx\r\nversion\r\n", "CLIENT_ERROR bad data chunk\r\nERROR\r\nCLIENT_ERROR bad command line format\r\nVERSION unbuckle-0.1.0\r\n"),
+        ("add k 0 0 2\r\nx\r\nprepend k 0 x 1\r\nx\r\nversion\r\n", "CLIENT_ERROR bad data chunk\r\nERROR\r\nCLIENT_ERROR bad command line format\r\nVERSION 1.6.45-unbuckle-0.1.0\r\n"),
     ]);
 }

@@ -64,7 +64,7 @@ fn short_datagrams_are_dropped() {
     }
     let (outcome, text) = session.send(datagram);
     assert_eq!(outcome, Outcome::Reply { request_id: 7 });
-    assert_eq!(text, b"VERSION unbuckle-0.1.0\r\n");
+    assert_eq!(text, b"VERSION 1.6.45-unbuckle-0.1.0\r\n");
     assert_eq!(session.stat("udp_drop_short"), 9);
     assert_eq!(session.stat("udp_drop_no_newline"), 7);
 }
@@ -86,5 +86,5 @@ fn sequence_and_reserved_fields_of_a_request_mean_nothing() {
     let session = Session::new(MIB);
     let (outcome, text) = session.send(b"\xff\xfe\x12\x34\0\x01\xff\xffversion\r\n");
     assert_eq!(outcome, Outcome::Reply { request_id: 0xfffe });
-    assert_eq!(text, b"VERSION unbuckle-0.1.0\r\n");
+    assert_eq!(text, b"VERSION 1.6.45-unbuckle-0.1.0\r\n");
 }

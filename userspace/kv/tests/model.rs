@@ -221,6 +221,6 @@ proptest! {
         let session = Session::new(MIB);
         let answer = session.ask_bytes(words.join(" ").as_bytes());
         prop_assert!(answer.is_empty() || answer.ends_with(b"\r\n") || answer == b"(dropped)");
-        prop_assert_eq!(session.ask("version\r\n"), "VERSION unbuckle-0.1.0\r\n");
+        prop_assert_eq!(session.ask("version\r\n"), "VERSION 1.6.45-unbuckle-0.1.0\r\n");
     }
 }

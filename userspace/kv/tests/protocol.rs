@@ -9,7 +9,7 @@ use common::{Session, MIB};
 
 const FORMAT: &str = "CLIENT_ERROR bad command line format\r\n";
 const CHUNK: &str = "CLIENT_ERROR bad data chunk\r\n";
-const VERSION: &str = "VERSION unbuckle-0.1.0\r\n";
+const VERSION: &str = "VERSION 1.6.45-unbuckle-0.1.0\r\n";
 const X: &str = "VALUE k 0 1\r\nx\r\nEND\r\n";
 
 /// Each case in a store of its own, where `k` is `x`.
@@ -188,7 +188,8 @@ fn deletion() {
         ("delete k\r\nget k\r\n", "DELETED\r\nEND\r\n"),
         ("delete k\r\ndelete k\r\n", "DELETED\r\nNOT_FOUND\r\n"),
         ("delete k 0\r\n", "DELETED\r\n"),
-        ("delete k 5 a b\r\n", "DELETED\r\n"),
+        ("delete k 5 a\r\n", "DELETED\r\n"),
+        ("delete k 5 a b\r\nget k\r\n", &format!("{FORMAT}{X}")),
         ("delete k noreply\r\nget k\r\n", "END\r\n"),
         ("delete k 0 noreply\r\n", ""),
         ("delete nothing\r\n", "NOT_FOUND\r\n"),

@@ -42,7 +42,7 @@ fn numbers_are_true() {
     for (name, value) in [
         ("pid", "4711"),
         ("uptime", "77"),
-        ("version", "unbuckle-0.1.0"),
+        ("version", "1.6.45-unbuckle-0.1.0"),
         ("pointer_size", "64"),
         ("rusage_user", "1.000042"),
         ("rusage_system", "0.999999"),
