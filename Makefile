@@ -8,6 +8,7 @@ help:
 		'make run        build everything, boot a Debian kernel, serve on 127.0.0.1:11211/udp' \
 		'                (PORT=11211 MODULE_ARGS="workers=1 memory=64" RUN_ONCE=1)' \
 		'make test       run every test (ONLY=name for one suite, DURATION=30)' \
+		'make test-debug run tests on a kernel with KASAN, lockdep, kmemleak (built first: ten minutes)' \
 		'make check      formatting and lints of all the code' \
 		'make bench      what a request costs, in instructions, beside others' \
 		'make module     build unbuckle.ko (KDIR=/lib/modules/$$(uname -r)/build for this machine'"'"'s kernel)' \
@@ -44,6 +45,9 @@ check:
 test:
 	@scripts/test
 
+test-debug:
+	@scripts/test debug
+
 bench:
 	@bench/run
 
@@ -59,4 +63,4 @@ clean:
 distclean: clean
 	@scripts/remove-root
 
-.PHONY: help bootstrap update module twin guest-tools run check test bench modules_install install clean distclean
+.PHONY: help bootstrap update module twin guest-tools run check test test-debug bench modules_install install clean distclean

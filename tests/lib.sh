@@ -34,6 +34,9 @@ finish() {
 
 fails() { ! "$@"; }
 
+# This is the debug kernel (vm/guest/watched): several times slower.
+debug_kernel() { [[ -e /sys/kernel/debug/kmemleak ]]; }
+
 load() { insmod ./unbuckle.ko "$@"; }
 unload() { rmmod unbuckle; }
 

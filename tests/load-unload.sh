@@ -36,6 +36,8 @@ no_thread() { fails grep -l "^unbuckle/" /proc/[0-9]*/comm; }
 
 no_memory_lost() {
 	local after
+	# What is freed there is set aside for a while; kmemleak looks instead.
+	! debug_kernel || return 0
 	after=$(kernel_memory)
 	echo "KiB before: $before, after: $after"
 	[[ $((after - before)) -lt 2048 ]]
