@@ -31,6 +31,8 @@ def record(args):
         if time.monotonic() > deadline:
             raise SystemExit("bench: the guest's load never ran")
         time.sleep(0.2)
+    # The guest's shell has its say, too.
+    time.sleep(1)
     monitor = socket.socket(socket.AF_UNIX)
     monitor.connect(str(args.monitor))
 
