@@ -153,10 +153,14 @@ int ub_queue_push(struct ub_queue *queue, struct sk_buff *skb,
 	} else if (queue->bytes >= max_bytes) {
 		err = -ENOBUFS;
 	} else {
-		if (skb_queue_empty(&queue->list))
-			wake_up_process(queue->consumer);
 		__skb_queue_tail(&queue->list, skb);
 		queue->bytes += skb->truesize;
+		/*
+		 * Only now: a consumer that finds the queue empty has said
+		 * before that it is about to sleep (ub_kthread_wait()).
+		 */
+		if (skb_queue_len(&queue->list) == 1)
+			wake_up_process(queue->consumer);
 	}
 	spin_unlock(&queue->list.lock);
 	return err;
