@@ -5,7 +5,7 @@
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 check 'topology' topology
-check 'load' load memory=32
+check 'load' load memory=64
 
 check 'loopback, IPv4' blackbox ask --addr 127.0.0.1:11211 'version\r\n'
 check 'loopback, IPv6' blackbox ask --addr '[::1]:11211' 'version\r\n'
