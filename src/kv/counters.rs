@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! What has been counted, per worker.
 
 use core::sync::atomic::{AtomicU64, Ordering};

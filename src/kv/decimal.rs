@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Numbers to decimal text and back, without `core::fmt`.
 
 /// A number as decimal text, on the stack.

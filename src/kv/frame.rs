@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The frame around a UDP datagram's text (`doc/protocol.txt`, "UDP protocol"):
 //! eight bytes, four 16-bit fields in network order: request id, sequence
 //! number, total datagrams of this message, reserved.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! SipHash-1-3, keyed: nobody who does not know the key can aim for one bucket.
 //! (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012.)
 

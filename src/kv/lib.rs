@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The store and the protocol of unbuckle, shared by the kernel module and its
 //! userspace twin, and tested on its own.
 //!

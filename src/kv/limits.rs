@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Every limit of the core, in one place. Sizes are bytes unless a name says
 //! otherwise; times are seconds.
 

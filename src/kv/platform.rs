@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The seam: everything the core asks of its host, and nothing that could have
 //! been an argument instead (time and the hash key are arguments).
 //!

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The text of one reply, built in a buffer that the caller owns.
 
 use crate::decimal::Decimal;

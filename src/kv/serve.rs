@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The request path of a datagram: frame, request, exec, reply.
 
 use crate::frame::{self, Datagrams, Drop};

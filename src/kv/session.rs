@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Requests from a byte stream, which may be cut anywhere.
 //!
 //! A [`Session`] is what must be remembered of a connection between two calls:

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The 24 bytes in front of every binary request and reply. All fields are in
 //! network order.
 //!

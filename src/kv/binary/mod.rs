@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The binary protocol (memcached's `protocol_binary.h`, and its wiki's
 //! "BinaryProtocolRevamped"): one request at a time, from a datagram or from a
 //! stream.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Binary replies.
 
 use super::header::{Header, ReplyHeader, Status};

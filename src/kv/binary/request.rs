@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Binary frames to commands.
 //!
 //! A frame is read in the order in which memcached reads it, so that one with

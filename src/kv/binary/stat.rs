@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! `stat`: the text protocol's answer, each of its lines a packet.
 
 use super::header::Status;

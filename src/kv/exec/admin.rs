@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The administrator's commands. What makes no sense here is refused in the
 //! words in which memcached, otherwise configured, would refuse it.
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Arithmetic: what `incr`, `decr` and `ma` have in common.
 
 use crate::decimal::{self, Decimal};

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! `lru_crawler metadump` and `lru_crawler mgdump`: every live item, a line
 //! each. A dump is one answer, and one request's work: what does not fit into
 //! that is refused, before it is begun if that can be foreseen.

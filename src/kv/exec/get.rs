@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! `get`, `gets`, `gat`, `gats` and `touch`.
 
 use crate::reply::{Full, Reply};

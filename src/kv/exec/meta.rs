@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The meta commands that change things: `ms`, `md`, `ma`. `mg` and `me` are in
 //! [`super::mget`].
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! `mg` and `me`.
 
 use super::get::{count_get, count_touch, looked_up};

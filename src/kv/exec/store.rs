@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Storing: what `set`, `add`, `replace`, `append`, `prepend`, `cas` and `ms`
 //! have in common.
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The lines of the classic commands.
 
 use super::{is_key, refused, Request, WithBlock, Words, BAD_DELTA, BAD_EXPTIME, BAD_FORMAT};

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The flags of the meta commands: a letter each, its argument right behind it.
 
 use super::{Meta, Verb, Words, BAD_FORMAT};

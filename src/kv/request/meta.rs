@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The lines of the meta commands: `<verb> <key> [<length>] <flag>*`, a flag
 //! being a letter with its argument right behind it.
 //!

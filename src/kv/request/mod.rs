@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Text to commands, from a datagram or from a stream.
 //!
 //! Read as memcached 1.6.45 reads it: words are separated by spaces alone,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Bytes to lines, lines to words.
 
 /// The words of a line: what is between spaces, and spaces alone.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! `stats items` and `stats slabs`: what the size classes say of themselves.
 //! Classes are numbered from 1, as memcached's are.
 

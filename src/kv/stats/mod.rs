@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! `stats`: the names that exporters and dashboards read, and the truth behind
 //! each. What cannot happen in this build is 0; what only the host knows comes
 //! from [`crate::Host`]; what has no meaning here is left out.

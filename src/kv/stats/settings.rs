@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! `stats settings`: memcached's names, where they mean something here.
 
 use super::{line, number};

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The one region of memory that a store lives in, and all raw access to it.
 
 use core::slice;

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! A size class: its chunks, and its items in order of use. All of it, and the
 //! list links of its chunks, belong to the class's lock.
 //!

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The crawler: finds the dead before their chunks are needed, a few chains at
 //! a time.
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Making room: a chunk for a new item, and who goes for it.
 
 use core::ops::DerefMut;

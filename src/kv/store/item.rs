@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! What an item looks like in its chunk.
 //!
 //! A header of 33 bytes, then the text as a `get` will send it behind `VALUE `:

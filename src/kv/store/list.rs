@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! A list of chunks, from young to old, linked through their headers.
 
 use super::arena::Arena;

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The store: what the protocols can ask of it, and the locks around that.
 //!
 //! The table is in stripes by hash, each behind a reader-writer lock. A `get`

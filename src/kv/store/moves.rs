@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Pages on their way from class to class, a few chunks at a time.
 //!
 //! One page moves at a time. Whoever sees [`Kv::moving`] may do a step of it,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! A stripe of the table: every so-manieth chain of items, by hash of their
 //! keys, behind a lock of its own.
 //!

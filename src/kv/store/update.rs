@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Changing what is under a key, in one step.
 
 use core::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! What the protocols see of an item, and what they can make of it.
 
 use super::item::HEADER;

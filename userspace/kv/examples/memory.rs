@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! How many items go into a store: loads more than fits, and reads back.
 //!
 //!     cargo run --release --example memory MIB VALUE [HOST:PORT]

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The administrator's commands: what they do, and in what words they refuse.
 #![allow(missing_docs)]
 

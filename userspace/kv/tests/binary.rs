@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The binary protocol, one datagram at a time. What is expected here was
 //! observed on memcached 1.6.38 over TCP.
 #![allow(missing_docs)]

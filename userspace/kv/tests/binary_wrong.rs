@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Binary requests that are wrong, unknown, too large, or cut short. What is
 //! expected here was observed on memcached 1.6.38 over TCP, unless it says
 //! otherwise.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Random commands of both families, on few keys, against a map that does what
 //! the protocol says.
 #![allow(missing_docs)]

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Memory: who goes when there is none, and that there always is some.
 #![allow(missing_docs)]
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Lives of items: exptime and `flush_all`, on a clock set by hand.
 #![allow(missing_docs)]
 

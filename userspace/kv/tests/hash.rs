@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The hash is SipHash-1-3, as two others compute it.
 #![allow(missing_docs)]
 

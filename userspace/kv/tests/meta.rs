@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Meta commands, bytes in, bytes out. Every answer was observed on memcached 1.6.45 as
 //! well, but for cas numbers, and where a comment says otherwise.
 #![allow(missing_docs)]

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Random sessions, against a `HashMap` that does the same.
 #![allow(missing_docs)]
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Bytes in, bytes out. What is expected was observed on memcached 1.6.45,
 //! except for the differences listed in `doc/protocol.md`.
 #![allow(missing_docs)]

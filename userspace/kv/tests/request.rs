@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The parser by itself: where commands end, in datagrams and in streams.
 #![allow(missing_docs)]
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Requests from a stream: what is said depends on the bytes, not on the cuts.
 #![allow(missing_docs)]
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Any stream, cut anyhow, is answered as if it had come whole.
 #![allow(missing_docs)]
 

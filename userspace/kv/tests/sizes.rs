@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The largest item, and replies that do not fit.
 #![allow(missing_docs)]
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! `stats`: every name is there, and every number is true.
 #![allow(missing_docs)]
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The store by itself: changes, growth, pages, the crawler, many threads.
 #![allow(missing_docs)]
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! Many threads on one store. Values say which key they belong to and are of
 //! one piece, so that a torn or misplaced one is seen.
 #![allow(missing_docs)]

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The userspace twin of unbuckle: the same core, over ordinary sockets.
 
 mod platform;

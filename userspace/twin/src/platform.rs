@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! What the core asks of its host: locks from `parking_lot`, memory from mmap.
 
 use std::num::NonZeroUsize;

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! What the twin knows of itself: clocks, `stats` lines, and totals at the end.
 
 use std::process;

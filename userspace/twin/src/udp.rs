@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! UDP, the loop of one thread: receive a batch, serve it, send the replies.
 //!
 //! All threads receive from one socket; the kernel gives each datagram to one

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The Rust crate `memcache`, unmodified: binary over UDP, which is all that it
 //! speaks there, binary and text over TCP.
 //!

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! TCP beside UDP: connections, their limits and their end.
 #![allow(missing_docs)]
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The program as it is run: start, serve, refuse, end.
 #![allow(missing_docs)]
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! A host for the core, made for tests: guarded memory, a clock that is set by
 //! hand, and a session that asks and answers in text.
 #![allow(dead_code, missing_docs, unreachable_pub)]

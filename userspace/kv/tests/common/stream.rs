@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! A host that reads a stream in pieces, and checks what it is told to do.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 

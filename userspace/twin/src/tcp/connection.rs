@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! One connection: what it has sent that is not used up, what it has not taken.
 
 use std::io::{ErrorKind, Read, Write};

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! TCP: one thread takes connections, the others serve them.
 //!
 //! A connection stays with the thread it was given to, and costs nothing while

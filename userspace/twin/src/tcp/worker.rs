@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! The loop of one thread that serves connections.
 
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 //! A twin to talk to.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
