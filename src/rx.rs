@@ -11,12 +11,10 @@ use crate::{
         hook::{Hook, HookPacket, Verdict},
         rx_packet::{RxPacket, IPPROTO_UDP, UDP_LEN},
         socket::Receiver,
-        tx_packet::IPV4_LEN,
+        tx_packet::{IPV4_LEN, IPV6_LEN},
         Family,
     },
 };
-
-const IPV6_LEN: usize = 40;
 
 /// Claims the packets of one port and passes them on.
 pub(crate) struct Rx {

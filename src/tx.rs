@@ -11,7 +11,7 @@ use crate::{
     sys::{
         net::{Device, Net},
         rx_packet::{RxPacket, UDP_LEN},
-        tx_packet::{Address, Flow, TxPacket, IPV4_LEN},
+        tx_packet::{Address, Flow, TxPacket, IPV4_LEN, IPV6_LEN},
         Family,
     },
 };
@@ -23,7 +23,6 @@ const HEADROOM_DIRECT: usize = 64;
 const HEADROOM_ROUTED: usize = 192;
 /// Hop limit of replies (RFC 1700, "IP time to live").
 const HOPS: u8 = 64;
-const IPV6_LEN: usize = 40;
 const ETHERNET_LEN: usize = 14;
 
 /// Addresses of a request.

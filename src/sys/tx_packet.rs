@@ -16,6 +16,9 @@ use kernel::{
 /// Bytes of an IPv4 header without options.
 pub(crate) const IPV4_LEN: usize = 20;
 
+/// Bytes of an IPv6 header without extensions.
+pub(crate) const IPV6_LEN: usize = 40;
+
 /// A packet under construction. Frees itself when it is not sent.
 ///
 /// # Invariants
