@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Kernel threads and the context they run in. */
 #include <linux/bottom_half.h>
+#include <linux/delay.h>
 #include <linux/kthread.h>
+#include <linux/sched/clock.h>
 #include <linux/sched/task.h>
+#include <linux/sched/stat.h>
 #include <linux/topology.h>
+#include <uapi/linux/sched/types.h>
 
 #include "unbuckle.h"
 
@@ -37,6 +41,15 @@ void ub_kthread_move(struct task_struct *task, unsigned int cpu)
 	set_cpus_allowed_ptr(task, cpumask_of(cpu));
 }
 
+/* Before all normal threads of its CPU, or one of them. */
+void ub_task_set_fifo(struct task_struct *task, bool fifo)
+{
+	if (fifo)
+		sched_set_fifo_low(task);
+	else
+		sched_set_normal(task, 0);
+}
+
 /* CPU time of the calling thread, as of the last tick. */
 u64 ub_current_runtime_ns(void)
 {
@@ -59,6 +72,46 @@ void ub_kthread_wait(struct ub_queue *queue)
 	if (skb_queue_empty_lockless(&queue->list) && !kthread_should_stop())
 		schedule();
 	__set_current_state(TASK_RUNNING);
+}
+
+/* Sleep for about that long, without counting as load. */
+void ub_nap(unsigned int us)
+{
+	usleep_range_state(us, us + us / 4, TASK_IDLE);
+}
+
+/* Somebody else would run on this CPU if the calling thread did not. */
+bool ub_cpu_is_wanted(void)
+{
+	return need_resched() || !single_task_running();
+}
+
+void ub_cpu_relax(void)
+{
+	cpu_relax();
+}
+
+/* Nanoseconds, for a thread that is bound to its CPU. */
+u64 ub_clock_ns(void)
+{
+	return local_clock();
+}
+
+unsigned int ub_nodes(void)
+{
+	return nr_node_ids;
+}
+
+unsigned int ub_node_this(void)
+{
+	return numa_node_id();
+}
+
+unsigned int ub_node_of_cpu(unsigned int cpu)
+{
+	int node = cpu_to_node(cpu);
+
+	return node < 0 ? 0 : node;
 }
 
 void ub_bh_disable(void)

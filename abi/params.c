@@ -14,7 +14,38 @@ MODULE_PARM_DESC(port, "UDP port to serve, 1 to 65535 (default 11211)");
 
 unsigned int ub_param_memory = 64;
 module_param_named(memory, ub_param_memory, uint, 0444);
-MODULE_PARM_DESC(memory, "memory for items in MiB, taken at load (default 64)");
+MODULE_PARM_DESC(memory, "memory in MiB for everything, taken at load (default 64)");
+
+unsigned int ub_param_min_chunk = 32;
+module_param_named(min_chunk, ub_param_min_chunk, uint, 0444);
+MODULE_PARM_DESC(min_chunk,
+		 "bytes the smallest chunk has for key, flags and value (default 32)");
+
+char ub_param_growth[UB_GROWTH_LEN] = "1.25";
+module_param_string(growth, ub_param_growth, sizeof(ub_param_growth), 0444);
+MODULE_PARM_DESC(growth, "each size class's chunks to the next smaller ones' (default 1.25)");
+
+unsigned int ub_param_item_max = 1 << 20;
+module_param_named(item_max, ub_param_item_max, uint, 0444);
+MODULE_PARM_DESC(item_max, "bytes of the largest item (default 1048576)");
+
+unsigned int ub_param_stripes = 256;
+module_param_named(stripes, ub_param_stripes, uint, 0444);
+MODULE_PARM_DESC(stripes, "locks of the table, a power of two; 1 is a global lock (default 256)");
+
+unsigned int ub_param_responders;
+module_param_named(responders, ub_param_responders, uint, 0444);
+MODULE_PARM_DESC(responders,
+		 "how many may answer at a time, workers and CPUs of routing=inline (default: as needed at load)");
+
+char ub_param_hook[UB_HOOK_LEN] = "local_in";
+module_param_string(hook, ub_param_hook, sizeof(ub_param_hook), 0444);
+MODULE_PARM_DESC(hook,
+		 "where packets are taken: local_in (behind the firewall, default), pre_routing, ingress");
+
+char ub_param_dev[UB_DEV_LEN];
+module_param_string(dev, ub_param_dev, sizeof(ub_param_dev), 0444);
+MODULE_PARM_DESC(dev, "devices whose packets hook=ingress takes, e.g. eth0,eth1");
 
 /*
  * The others may be written while the module serves. A value that Rust refuses
@@ -44,6 +75,11 @@ static int set_uint(const char *val, const struct kernel_param *kp)
 	return set_live(val, kp, param_set_uint, kp->arg, sizeof(unsigned int));
 }
 
+static int set_bool(const char *val, const struct kernel_param *kp)
+{
+	return set_live(val, kp, param_set_bool, kp->arg, sizeof(bool));
+}
+
 static int set_string(const char *val, const struct kernel_param *kp)
 {
 	return set_live(val, kp, param_set_copystring, kp->str->string,
@@ -64,9 +100,15 @@ static int get_cpus(char *buffer, const struct kernel_param *kp)
 	return sysfs_emit(buffer, "%s\n", ub_shown_cpus);
 }
 
-static const struct kernel_param_ops budget_ops = {
+static const struct kernel_param_ops uint_ops = {
 	.set = set_uint,
 	.get = param_get_uint,
+};
+
+static const struct kernel_param_ops bool_ops = {
+	.flags = KERNEL_PARAM_OPS_FL_NOARG,
+	.set = set_bool,
+	.get = param_get_bool,
 };
 
 static const struct kernel_param_ops workers_ops = {
@@ -108,10 +150,22 @@ MODULE_PARM_DESC(routing,
 		 "who answers: rr (workers in turn), key (a key's own worker), inline (the hook)");
 
 unsigned int ub_param_budget = 64;
-module_param_cb(budget, &budget_ops, &ub_param_budget, 0644);
+module_param_cb(budget, &uint_ops, &ub_param_budget, 0644);
 __MODULE_PARM_TYPE(budget, "uint");
 MODULE_PARM_DESC(budget,
 		 "packets a worker handles before others get its CPU (default 64)");
+
+unsigned int ub_param_busy_poll_us;
+module_param_cb(busy_poll_us, &uint_ops, &ub_param_busy_poll_us, 0644);
+__MODULE_PARM_TYPE(busy_poll_us, "uint");
+MODULE_PARM_DESC(busy_poll_us,
+		 "microseconds an idle worker looks for requests before it sleeps (default 0)");
+
+bool ub_param_fifo;
+module_param_cb(fifo, &bool_ops, &ub_param_fifo, 0644);
+__MODULE_PARM_TYPE(fifo, "bool");
+MODULE_PARM_DESC(fifo,
+		 "workers go before the normal threads of their CPU (SCHED_FIFO, default N)");
 
 void ub_params_lock(void)
 {

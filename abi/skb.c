@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Received packets, and the queue that hands them to a worker. */
 #include <linux/skbuff.h>
-#include <net/dst.h>
+#include <linux/netfilter_bridge.h>
 #include <net/ipv6.h>
+#include <net/l3mdev.h>
 #include <net/route.h>
-#include <net/xfrm.h>
 
+#include "detach.h"
+#include "policy.h"
 #include "unbuckle.h"
 
 bool ub_skb_may_pull(struct sk_buff *skb, unsigned int len)
@@ -17,26 +19,6 @@ bool ub_skb_may_pull(struct sk_buff *skb, unsigned int len)
 bool ub_skb_trim_checked(struct sk_buff *skb, unsigned int len)
 {
 	return !pskb_trim_rcsum(skb, len);
-}
-
-bool ub_skb_is_gso(const struct sk_buff *skb)
-{
-	return skb_is_gso(skb);
-}
-
-/*
- * Sent to this host alone, at the link and at the network layer. The packet
- * has been routed (LOCAL_IN or later) and skb->data need not be its IP header.
- */
-bool ub_skb_for_host(const struct sk_buff *skb)
-{
-	const struct rtable *rt = skb_rtable(skb);
-
-	if (skb->pkt_type != PACKET_HOST)
-		return false;
-	if (skb->protocol == htons(ETH_P_IPV6))
-		return !ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr);
-	return !rt || !(rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST));
 }
 
 /* The host's IPsec policies let this packet in; sockets ask the same. */
@@ -62,26 +44,9 @@ int ub_skb_udp6_offset(struct sk_buff *skb)
 	return offset;
 }
 
-void ub_skb_set_transport(struct sk_buff *skb, unsigned int offset)
-{
-	skb_set_transport_header(skb, offset);
-}
-
 unsigned int ub_skb_transport(const struct sk_buff *skb)
 {
 	return skb_transport_offset(skb);
-}
-
-/* AF_INET, AF_INET6 or 0. */
-unsigned int ub_skb_family(const struct sk_buff *skb)
-{
-	switch (skb->protocol) {
-	case htons(ETH_P_IP):
-		return AF_INET;
-	case htons(ETH_P_IPV6):
-		return AF_INET6;
-	}
-	return AF_UNSPEC;
 }
 
 /* Take skb->data back from the UDP header to the network header. */
@@ -90,16 +55,140 @@ void ub_skb_to_network(struct sk_buff *skb)
 	__skb_push(skb, -skb_network_offset(skb));
 }
 
-/*
- * The packet leaves the RCU section that delivered it: drop what that section
- * alone keeps alive (the route), and what would hold others up while it waits
- * (the sender's socket, the connection tracking entry).
- */
-void ub_skb_detach(struct sk_buff *skb)
+/* Nothing but the device itself has a say in what leaves by it. */
+static __always_inline bool is_direct(const struct sk_buff *skb,
+				      const struct net_device *dev)
 {
-	skb_dst_drop(skb);
-	skb_orphan(skb);
-	nf_reset_ct(skb);
+	/* A link header that is not there begins far behind. */
+	return dev->type == ARPHRD_ETHER && dev->hard_header_len == ETH_HLEN &&
+	       skb->network_header - skb->mac_header == ETH_HLEN &&
+	       !netif_is_l3_slave(dev) && !netif_is_l3_master(dev) &&
+	       !ub_has_policy(dev_net(dev), XFRM_POLICY_OUT);
+}
+
+static __always_inline bool is_own(const struct sk_buff *skb)
+{
+	return !skb_shared(skb) && !skb_cloned(skb) && !skb_is_nonlinear(skb) &&
+	       !skb_pfmemalloc(skb) &&
+	       !(skb_shinfo(skb)->flags & SKBFL_ZEROCOPY_ENABLE);
+}
+
+/*
+ * Sent to this host alone, at the link and at the network layer. The packet
+ * has been routed (LOCAL_IN or later) and skb->data need not be its IP header.
+ */
+static __always_inline bool is_for_host(const struct sk_buff *skb)
+{
+	const struct rtable *rt = skb_rtable(skb);
+
+	if (skb->pkt_type != PACKET_HOST)
+		return false;
+	if (skb->protocol == htons(ETH_P_IPV6))
+		return !ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr);
+	return !rt || !(rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST));
+}
+
+static __always_inline bool is_verified(const struct sk_buff *skb)
+{
+	return skb->ip_summed == CHECKSUM_UNNECESSARY ||
+	       skb->ip_summed == CHECKSUM_PARTIAL;
+}
+
+static __always_inline bool asks_policies(const struct sk_buff *skb)
+{
+	return secpath_exists(skb) ||
+	       ub_has_policy(dev_net(skb->dev), XFRM_POLICY_IN);
+}
+
+/* Nothing but what may be answered in its own packet, without a further look. */
+static __always_inline bool is_usual(const struct sk_buff *skb)
+{
+	return is_verified(skb) && is_own(skb) && is_direct(skb, skb->dev);
+}
+
+static __always_inline struct ub_look found(const struct sk_buff *skb, u32 facts)
+{
+	return (struct ub_look){
+		.facts = (u64)raw_smp_processor_id() << 32 | facts,
+		.mtu = READ_ONCE(skb->dev->mtu),
+	};
+}
+
+/* Out of line, so that the usual packet pays for questions alone. */
+static noinline struct ub_look look_closely(const struct sk_buff *skb, u32 facts)
+{
+	if (!is_verified(skb))
+		facts |= UB_UNVERIFIED;
+	if (!is_own(skb))
+		facts |= UB_FOREIGN;
+	if (!is_direct(skb, skb->dev))
+		facts |= UB_INDIRECT;
+	return found(skb, facts);
+}
+
+static noinline struct ub_look look_at_stranger(const struct sk_buff *skb)
+{
+	u32 facts = 0;
+
+	if (skb_is_gso(skb))
+		facts |= UB_MERGED;
+	if (!is_for_host(skb))
+		facts |= UB_NOT_FOR_HOST;
+	if (asks_policies(skb))
+		facts |= UB_POLICY;
+	return look_closely(skb, facts);
+}
+
+/* Of a packet at LOCAL_IN, all that there is to know of it: UB_MERGED and so on. */
+struct ub_look ub_skb_look(const struct sk_buff *skb)
+{
+	if (likely(!skb_is_gso(skb) && is_for_host(skb) &&
+		   !asks_policies(skb) && is_usual(skb)))
+		return found(skb, 0);
+	return look_at_stranger(skb);
+}
+
+/* The same of one that UDP has delivered to a socket. */
+struct ub_look ub_skb_look_late(const struct sk_buff *skb)
+{
+	u32 facts = is_for_host(skb) ? 0 : UB_NOT_FOR_HOST;
+
+	if (skb->protocol == htons(ETH_P_IPV6))
+		facts |= UB_IPV6;
+	return look_closely(skb, facts);
+}
+
+/*
+ * The same of one that the stack has not routed yet, or not looked at at all.
+ * UB_STRANGE if it is not one frame of IPv4 or IPv6 for this host, ours to
+ * change, in which there is nothing that the stack would have to take off, to
+ * look up or to refuse first: VLAN tags, tunnels, VRFs, bridges that filter,
+ * IPsec, what a device has merged. In this case nothing else is said.
+ */
+struct ub_look ub_skb_look_early(const struct sk_buff *skb)
+{
+	const struct net_device *dev = skb->dev;
+
+	if (unlikely(skb->pkt_type != PACKET_HOST || skb_shared(skb) ||
+		     skb_is_gso(skb) || skb_vlan_tag_present(skb) ||
+		     skb_dst(skb) || skb->encapsulation ||
+		     dev->type != ARPHRD_ETHER || netif_is_l3_master(dev) ||
+		     netif_is_l3_slave(dev) || nf_bridge_info_exists(skb) ||
+		     asks_policies(skb)))
+		return (struct ub_look){ .facts = UB_STRANGE };
+	if (likely(skb->protocol == htons(ETH_P_IP)))
+		return is_usual(skb) ? found(skb, 0) : look_closely(skb, 0);
+	if (skb->protocol == htons(ETH_P_IPV6))
+		return look_closely(skb, UB_IPV6);
+	return (struct ub_look){ .facts = UB_STRANGE };
+}
+
+/* The packet, which is ours, outlives the RCU section that delivered it. */
+void ub_skb_keep(struct sk_buff *skb)
+{
+	BUILD_BUG_ON(sizeof(struct ub_request) > sizeof(skb->cb));
+	dev_hold(skb->dev);
+	ub_skb_detach(skb);
 }
 
 void ub_skb_drop(struct sk_buff *skb)
@@ -120,6 +209,34 @@ void ub_dev_hold(struct net_device *dev)
 void ub_dev_put(struct net_device *dev)
 {
 	dev_put(dev);
+}
+
+/* Of its VRF, or 0. */
+unsigned int ub_dev_vrf(struct net_device *dev)
+{
+	return l3mdev_master_ifindex(dev);
+}
+
+unsigned int ub_dev_index(const struct net_device *dev)
+{
+	return dev->ifindex;
+}
+
+/* A look without the lock; the answer may be old at once. */
+bool ub_queue_is_empty(const struct ub_queue *queue)
+{
+	return skb_queue_empty_lockless(&queue->list);
+}
+
+/* The same for how much waits: packets, and bytes of their memory. */
+unsigned int ub_queue_len(const struct ub_queue *queue)
+{
+	return skb_queue_len_lockless(&queue->list);
+}
+
+unsigned int ub_queue_bytes(const struct ub_queue *queue)
+{
+	return data_race(READ_ONCE(queue->bytes));
 }
 
 void ub_queue_init(struct ub_queue *queue)

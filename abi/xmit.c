@@ -2,44 +2,84 @@
 /* Replies: packets to fill, headers' places, routes. */
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
-#include <net/dst.h>
 #include <net/ip.h>
 #include <net/ip6_route.h>
-#include <net/l3mdev.h>
 #include <net/route.h>
 #include <net/udp.h>
 
+#include "detach.h"
 #include "unbuckle.h"
 
-/* Whether any policy has a say in what the namespace sends. */
-static bool has_ipsec(const struct net *net)
-{
-#ifdef CONFIG_XFRM
-	return net->xfrm.policy_count[XFRM_POLICY_OUT] ||
-	       net->xfrm.policy_default[XFRM_POLICY_OUT] == XFRM_USERPOLICY_BLOCK;
-#else
-	return false;
-#endif
-}
-
-void ub_link_of(const struct sk_buff *skb, struct net_device *dev,
-		struct ub_link *link)
-{
-	link->mtu = READ_ONCE(dev->mtu);
-	link->ifindex = dev->ifindex;
-	link->ethernet = dev->type == ARPHRD_ETHER &&
-			 dev->hard_header_len == ETH_HLEN;
-	link->loopback = dev->flags & IFF_LOOPBACK;
-	link->vrf = l3mdev_master_ifindex(dev);
-	link->ipsec = has_ipsec(dev_net(dev));
-	link->has_mac = skb_mac_header_was_set(skb) &&
-			skb_network_offset(skb) - skb_mac_offset(skb) == ETH_HLEN;
-}
-
-/* Valid when ub_link_of() said has_mac. */
-const u8 *ub_skb_mac(const struct sk_buff *skb)
+/* The packet's link header; valid unless UB_INDIRECT is among its facts. */
+u8 *ub_skb_mac(const struct sk_buff *skb)
 {
 	return skb_mac_header(skb);
+}
+
+/* 2^order pages as one, with a count of references. */
+static const unsigned int sheet_order = ilog2(UB_SHEET_LEN / 4096) -
+					(PAGE_SHIFT - 12);
+
+struct page *ub_sheet_new(void)
+{
+	BUILD_BUG_ON(UB_SHEET_LEN < PAGE_SIZE);
+	return alloc_pages(GFP_KERNEL | __GFP_NORETRY | __GFP_COMP |
+			   __GFP_NOWARN, sheet_order);
+}
+
+void *ub_sheet_base(struct page *page)
+{
+	return page_address(page);
+}
+
+/* No packet has it. What they did with it happened before. */
+bool ub_sheet_is_idle(struct page *page)
+{
+	if (page_count(page) != 1)
+		return false;
+	smp_acquire__after_ctrl_dep();
+	return true;
+}
+
+void ub_sheet_put(struct page *page)
+{
+	put_page(page);
+}
+
+/* Append len bytes of a sheet to a packet. False: it has as many parts as it can. */
+bool ub_skb_attach(struct sk_buff *skb, struct page *page, unsigned int offset,
+		   unsigned int len)
+{
+	unsigned int parts = skb_shinfo(skb)->nr_frags;
+
+	if (parts >= MAX_SKB_FRAGS)
+		return false;
+	/* Whoever sent it gets back what it was charged, not what it becomes. */
+	skb_orphan(skb);
+	get_page(page);
+	skb_fill_page_desc(skb, parts, page, offset, len);
+	skb_len_add(skb, len);
+	skb->truesize += ALIGN(len, 64) - len;
+	return true;
+}
+
+/* What was appended to it, in parts. */
+unsigned int ub_skb_parts(const struct sk_buff *skb)
+{
+	return skb_shinfo(skb)->nr_frags;
+}
+
+/*
+ * Have the UDP payload be count datagrams of size bytes, the last one perhaps
+ * shorter, that travel as one packet as far as they can.
+ */
+void ub_skb_merge(struct sk_buff *skb, unsigned int size, unsigned int count)
+{
+	struct skb_shared_info *shared = skb_shinfo(skb);
+
+	shared->gso_type = SKB_GSO_UDP_L4;
+	shared->gso_size = size;
+	shared->gso_segs = count;
 }
 
 struct sk_buff *ub_skb_blank(unsigned int headroom, unsigned int room)
@@ -51,41 +91,85 @@ struct sk_buff *ub_skb_blank(unsigned int headroom, unsigned int room)
 	return skb;
 }
 
-/*
- * Make a received packet blank, to be filled and sent: empty, with headroom
- * bytes before its data and room after. False, and nothing changed, when its
- * buffer is too small or not its own.
- */
-bool ub_skb_recycle(struct sk_buff *skb, unsigned int headroom,
-		    unsigned int room)
+/* What a received packet tells of its way here is no business of a reply's. */
+static __always_inline void forget(struct sk_buff *skb)
 {
-	if (skb_shared(skb) || skb_cloned(skb) || skb_is_nonlinear(skb) ||
-	    skb_zcopy(skb) || skb_pfmemalloc(skb) ||
-	    skb_end_offset(skb) < headroom + room)
-		return false;
+	struct skb_shared_info *shared = skb_shinfo(skb);
 
-	skb_scrub_packet(skb, true);
-	skb_orphan(skb);
+	ub_skb_detach(skb);
+	skb->pkt_type = PACKET_HOST;
+	skb->ignore_df = 0;
+	skb->skb_iif = 0;
+	skb->mark = 0;
+	skb->priority = 0;
+	skb->encapsulation = 0;
+	skb_ext_reset(skb);
+	nf_reset_trace(skb);
+	ipvs_reset(skb);
+	skb_clear_tstamp(skb);
 	skb_clear_hash(skb);
 	skb_reset_redirect(skb);
 	__vlan_hwaccel_clear_tag(skb);
-	skb_shinfo(skb)->gso_size = 0;
-	skb_shinfo(skb)->gso_segs = 0;
-	skb_shinfo(skb)->gso_type = 0;
-	skb->encapsulation = 0;
-	skb->priority = 0;
+#ifdef CONFIG_NET_SWITCHDEV
+	skb->offload_fwd_mark = 0;
+	skb->offload_l3_fwd_mark = 0;
+#endif
+	shared->gso_size = 0;
+	shared->gso_segs = 0;
+	shared->gso_type = 0;
+}
+
+/*
+ * Make a packet that is ours alone (not UB_FOREIGN) blank, to be filled and sent:
+ * empty, with headroom bytes before its data.
+ */
+void ub_skb_recycle(struct sk_buff *skb, unsigned int headroom)
+{
+	forget(skb);
+	memset(skb->cb, 0, sizeof(skb->cb));
 	skb->ip_summed = CHECKSUM_NONE;
 	skb->data = skb->head + headroom;
 	skb_reset_tail_pointer(skb);
 	skb_unset_mac_header(skb);
 	skb->len = 0;
-	memset(skb->cb, 0, sizeof(skb->cb));
-	return true;
 }
 
-void ub_skb_mark_transport(struct sk_buff *skb)
+/*
+ * The UDP checksum is left to the device, or to who sends the packet for it.
+ * The sum of the pseudo-header stands in its place.
+ */
+static void leave_checksum(struct sk_buff *skb)
+{
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb->transport_header;
+	skb->csum_offset = offsetof(struct udphdr, check);
+}
+
+/*
+ * Send a packet (neither UB_FOREIGN nor UB_INDIRECT) that was made its own reply
+ * where it lies, on the device that it came by, which the caller keeps alive: len
+ * bytes from its network header on, and what was attached; headers complete but
+ * for the UDP checksum, where the sum of the pseudo-header stands; the UDP header
+ * transport bytes after skb->data, the network header.
+ */
+int ub_skb_send_back(struct sk_buff *skb, unsigned int transport,
+		     unsigned int len)
+{
+	forget(skb);
+	skb_set_transport_header(skb, transport);
+	leave_checksum(skb);
+	skb->data -= ETH_HLEN;
+	skb->len = len + ETH_HLEN + skb->data_len;
+	skb_set_tail_pointer(skb, len + ETH_HLEN);
+	skb->mac_len = ETH_HLEN;
+	return dev_queue_xmit(skb);
+}
+
+/* The data now begins with the UDP header. */
+void ub_skb_mark_udp(struct sk_buff *skb)
 {
 	skb_reset_transport_header(skb);
+	leave_checksum(skb);
 }
 
 void ub_skb_mark_network(struct sk_buff *skb, unsigned int family)
@@ -101,16 +185,10 @@ void ub_skb_mark_mac(struct sk_buff *skb, struct net_device *dev)
 	skb->dev = dev;
 }
 
-/* The header checksum of an IPv4 packet whose header is in place. */
-void ub_ip_checksum(struct sk_buff *skb)
-{
-	ip_send_check(ip_hdr(skb));
-}
-
-/* An identification that is unique per destination, for a packet without DF. */
+/* Identifications that are unique per destination, for packets without DF. */
 void ub_ip_ident(struct net *net, struct sk_buff *skb)
 {
-	__ip_select_ident(net, ip_hdr(skb), 1);
+	__ip_select_ident(net, ip_hdr(skb), skb_shinfo(skb)->gso_segs ?: 1);
 }
 
 int ub_route4(struct net *net, struct sk_buff *skb, const u8 *saddr,
@@ -161,23 +239,4 @@ int ub_route6(struct net *net, struct sk_buff *skb, const u8 *saddr,
 	skb->dev = dst->dev;
 	skb->ignore_df = 1;
 	return 0;
-}
-
-/* The checksum of a whole UDP datagram at skb->data, left to the device. */
-void ub_udp_csum4(struct sk_buff *skb, const u8 *saddr, const u8 *daddr)
-{
-	__be32 s, d;
-
-	memcpy(&s, saddr, sizeof(s));
-	memcpy(&d, daddr, sizeof(d));
-	udp_set_csum(false, skb, s, d, skb->len);
-}
-
-void ub_udp_csum6(struct sk_buff *skb, const u8 *saddr, const u8 *daddr)
-{
-	struct in6_addr s, d;
-
-	memcpy(&s, saddr, sizeof(s));
-	memcpy(&d, daddr, sizeof(d));
-	udp6_set_csum(false, skb, &s, &d, skb->len);
 }

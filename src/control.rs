@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What changes while the module serves.
 
-use crate::{crew::Crew, params::Settings, respond::Shared, rx::Rx, sys::params::Locked};
+use crate::{
+    crew::Crew, dispatch::Routing, params::Settings, respond::Shared, rx::Rx, sys::params::Locked,
+};
+use core::sync::atomic::Ordering::Relaxed;
 use kernel::{
     new_mutex,
     prelude::*,
-    sync::{atomic::Relaxed, Arc, Mutex},
+    sync::{Arc, Mutex},
 };
 
 /// The parts that parameters act on.
@@ -39,8 +42,20 @@ impl Control {
 
     /// Workers, budget and policy of `settings`.
     pub(crate) fn apply(&self, settings: &Settings) -> Result {
-        self.crew.lock().assign(&settings.cpus)?;
-        self.shared.budget.store(settings.budget, Relaxed);
-        self.rx.dispatch.set_routing(settings.routing)
+        let manners = &self.shared.manners;
+        manners.budget.store(settings.budget, Relaxed);
+        manners.poll_us.store(settings.busy_poll_us, Relaxed);
+        manners.fifo.store(i32::from(settings.fifo), Relaxed);
+        let assign = || self.crew.lock().assign(&settings.cpus, settings.fifo);
+        let route = || {
+            self.rx
+                .dispatch
+                .set_routing(settings.routing, &settings.online)
+        };
+        // Whoever gives responders back goes first.
+        match settings.routing {
+            Routing::Inline => assign().and_then(|()| route()),
+            Routing::RoundRobin | Routing::Key => route().and_then(|()| assign()),
+        }
     }
 }

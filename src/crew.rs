@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The workers, as many as the parameters say, changed while they serve.
 
-use crate::{respond::Shared, sys::kthread::KThread, worker::Worker};
+use crate::{
+    respond::Shared,
+    sys::{kthread::KThread, sysfs::Directory},
+    views::{self, WorkerDirectory},
+    worker::Worker,
+};
 use kernel::{
     prelude::*,
     sync::{atomic::Relaxed, Arc},
@@ -10,6 +15,7 @@ use kernel::{
 struct Member {
     thread: KThread<Worker>,
     cpu: u32,
+    _view: WorkerDirectory,
 }
 
 /// The workers: member `n` serves lane `n`. Dropping it has them answer what
@@ -17,42 +23,58 @@ struct Member {
 pub(crate) struct Crew {
     shared: Arc<Shared>,
     members: KVec<Member>,
+    /// Theirs in sysfs.
+    view: Directory<()>,
 }
 
 impl Crew {
     /// Nobody yet.
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self {
+    pub(crate) fn new(shared: Arc<Shared>) -> Result<Self> {
+        Ok(Self {
             shared,
             members: KVec::new(),
-        }
+            view: views::workers()?,
+        })
     }
 
     /// One worker on each of `cpus`, which are at least one, and online.
     /// Whatever is queued is answered: who stays is moved, and who goes
     /// finishes.
-    pub(crate) fn assign(&mut self, cpus: &[u32]) -> Result {
-        for (member, &cpu) in self.members.iter_mut().zip(cpus) {
+    /// `fifo`: they go before normal threads.
+    pub(crate) fn assign(&mut self, cpus: &[u32], fifo: bool) -> Result {
+        for member in &self.members {
+            member.thread.task().set_fifo(fifo);
+        }
+        let lanes = self.shared.lanes.iter();
+        for ((member, lane), &cpu) in self.members.iter_mut().zip(lanes).zip(cpus) {
             if member.cpu != cpu {
                 member.thread.task().move_to(cpu);
                 member.cpu = cpu;
+                lane.cpu.store(i32::try_from(cpu)?, Relaxed);
             }
         }
         while let Some(&cpu) = cpus.get(self.members.len()) {
-            self.hire(cpu)?;
+            self.hire(cpu, fifo)?;
         }
         self.dismiss(cpus.len());
         Ok(())
     }
 
-    fn hire(&mut self, cpu: u32) -> Result {
+    fn hire(&mut self, cpu: u32, fifo: bool) -> Result {
         let index = self.members.len();
         let lane = self.shared.lanes.get(index).ok_or(EINVAL)?;
         let worker = Worker::new(self.shared.clone(), index)?;
-        let thread = KThread::spawn(worker, cpu, u32::try_from(index)?)?;
+        let thread = KThread::spawn(worker, cpu, u32::try_from(index)?, fifo)?;
+        let view = views::Worker::directory(&self.view, self.shared.clone(), index)?;
         self.members.reserve(1, GFP_KERNEL)?;
+        lane.cpu.store(i32::try_from(cpu)?, Relaxed);
         lane.queue.open(thread.task());
-        self.members.push(Member { thread, cpu }, GFP_KERNEL)?;
+        let member = Member {
+            thread,
+            cpu,
+            _view: view,
+        };
+        self.members.push(member, GFP_KERNEL)?;
         self.announce();
         Ok(())
     }
@@ -73,11 +95,11 @@ impl Crew {
         self.announce();
     }
 
-    /// Tells the router. Relaxed: it may look at a lane that is closed already
-    /// or not open yet, and then takes another.
+    /// Tells the router.
     fn announce(&self) {
-        let active = i32::try_from(self.members.len()).unwrap_or(i32::MAX);
-        self.shared.active.store(active, Relaxed);
+        let cpus = self.members.iter().map(|member| member.cpu);
+        self.shared.rosters.assign(cpus);
+        self.shared.set_active_lanes(self.members.len());
     }
 }
 

@@ -9,15 +9,13 @@ use crate::{
         cpu,
         exclusive::Exclusive,
         queue::{Queue, Refused},
-        rx_packet::RxPacket,
+        rx_packet::{Kept, RxPacket},
     },
 };
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use kernel::{
     prelude::*,
-    sync::{
-        atomic::{Atomic, Relaxed},
-        Arc, SetOnce,
-    },
+    sync::{atomic::Atomic, Arc},
 };
 use kv::{hash::siphash13, limits::WORKERS_MAX, routing_key};
 
@@ -56,6 +54,10 @@ impl Routing {
 pub(crate) struct Lane {
     /// Packets for the worker.
     pub(crate) queue: Queue,
+    /// The CPU that the worker is bound to.
+    pub(crate) cpu: Atomic<i32>,
+    /// Packets that found no room.
+    full: AtomicU64,
     /// The worker's thread number, 0 until it runs.
     pub(crate) pid: Atomic<i32>,
     /// CPU time the worker has used, in nanoseconds, as of its last stretch.
@@ -66,27 +68,43 @@ impl Lane {
     pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             queue: Queue::new()?,
+            cpu: Atomic::new(0),
+            full: AtomicU64::new(0),
             pid: Atomic::new(0),
             runtime_ns: Atomic::new(0),
         })
     }
+
+    /// How many packets found no room.
+    pub(crate) fn full(&self) -> u64 {
+        self.full.load(Relaxed)
+    }
+}
+
+/// Bytes of lanes and router, as [`crate::budget`] counts.
+pub(crate) fn bytes(cpus: usize) -> usize {
+    let lane = size_of::<Lane>().saturating_add(Queue::BYTES);
+    let each = size_of::<Cursor>().saturating_add(size_of::<Exclusive<Option<Responder>>>());
+    let lanes = WORKERS_MAX.saturating_mul(lane).next_power_of_two();
+    lanes.saturating_add(cpus.saturating_mul(each).next_power_of_two())
 }
 
 /// A CPU's own position in the round, on a cache line of its own: CPUs do not
 /// take turns on a shared counter.
 #[repr(align(64))]
-struct Cursor(Atomic<i32>);
+struct Cursor(AtomicUsize);
 
 /// The router.
+///
+/// Plain atomics of Rust where each packet looks: those of the kernel are calls.
 pub(crate) struct Dispatch {
     shared: Arc<Shared>,
     /// A [`Routing`]. Relaxed: a packet goes by the old policy or the new one.
-    routing: Atomic<i32>,
+    routing: AtomicU32,
     /// One for each possible CPU.
     cursors: KVec<Cursor>,
-    /// The hook's own responders, one for each possible CPU, from when they
-    /// are first wanted.
-    inline: SetOnce<KVec<Exclusive<Responder>>>,
+    /// The hook's own responders, for each possible CPU, while they are wanted.
+    inline: KVec<Exclusive<Option<Responder>>>,
     /// So that nobody can aim at one worker.
     hash_key: [u64; 2],
 }
@@ -95,49 +113,84 @@ impl Dispatch {
     /// Routes to the lanes of `shared`, in turn at first.
     pub(crate) fn new(shared: Arc<Shared>, hash_key: [u64; 2]) -> Result<Self> {
         let mut cursors = KVec::new();
+        let mut inline = KVec::new();
         for _ in 0..kernel::cpu::nr_cpu_ids() {
-            cursors.push(Cursor(Atomic::new(0)), GFP_KERNEL)?;
+            cursors.push(Cursor(AtomicUsize::new(0)), GFP_KERNEL)?;
+            inline.push(Exclusive::new(None), GFP_KERNEL)?;
         }
         Ok(Self {
             shared,
-            routing: Atomic::new(Routing::RoundRobin as i32),
+            routing: AtomicU32::new(Routing::RoundRobin as u32),
             cursors,
-            inline: SetOnce::new(),
+            inline,
             hash_key,
         })
     }
 
     /// From now on goes by `routing`. May sleep.
-    pub(crate) fn set_routing(&self, routing: Routing) -> Result {
-        if routing == Routing::Inline && self.inline.as_ref().is_none() {
-            let mut responders = KVec::new();
-            for cpu in 0..self.cursors.len() {
-                let responder = Responder::new(WORKERS_MAX.saturating_add(cpu))?;
-                responders.push(Exclusive::new(responder), GFP_KERNEL)?;
-            }
-            self.inline.populate(responders);
+    ///
+    /// [`Routing::Inline`] takes a responder for each of the CPUs that are online;
+    /// one that comes later has none, and hands over.
+    pub(crate) fn set_routing(&self, routing: Routing, online: &[u32]) -> Result {
+        if routing == Routing::Inline {
+            self.take_responders(online)?;
         }
-        self.routing.store(routing as i32, Relaxed);
+        self.routing.store(routing as u32, Relaxed);
+        if routing != Routing::Inline {
+            self.return_responders();
+        }
         Ok(())
+    }
+
+    fn take_responders(&self, online: &[u32]) -> Result {
+        for &cpu in online {
+            let cpu = cpu as usize;
+            let slot = self.inline.get(cpu).ok_or(EINVAL)?;
+            // One that is answering has its own.
+            let Some(mut slot) = slot.take().filter(|slot| slot.is_none()) else {
+                continue;
+            };
+            let index = WORKERS_MAX.saturating_add(cpu);
+            *slot = Some(self.shared.pool.take(index).ok_or(ENOMEM)?);
+        }
+        Ok(())
+    }
+
+    /// Who has just looked at the old policy finds none, and hands over.
+    fn return_responders(&self) {
+        for slot in &self.inline {
+            // It answers a request at most.
+            let responder = loop {
+                match slot.take() {
+                    Some(mut slot) => break slot.take(),
+                    None => cpu::relax(),
+                }
+            };
+            if let Some(responder) = responder {
+                self.shared.pool.put(responder);
+            }
+        }
     }
 
     /// Has a packet answered. Softirq context, so the CPU stays the same
     /// throughout.
+    #[inline(always)]
     pub(crate) fn hand_over(&self, packet: RxPacket) {
         let routing = self.routing.load(Relaxed);
-        let turn = if routing == Routing::Key as i32 {
-            self.turn_of_key(&packet)
-        } else {
-            None
-        };
-        let left = if routing == Routing::Inline as i32 {
-            self.answer_here(packet)
-        } else {
-            Some(packet)
-        };
-        if let Some(packet) = left {
-            self.enqueue(packet, turn.unwrap_or_else(|| self.next_turn()));
+        if routing == Routing::Inline as u32 {
+            if let Some(mut slot) = self.inline.get(packet.cpu()).and_then(Exclusive::take) {
+                if let Some(responder) = slot.as_mut() {
+                    return responder.respond(&self.shared, packet, &mut Softirq);
+                }
+            }
+            // This CPU is at another packet, whose answer brought this one about.
         }
+        let turn = match routing == Routing::Key as u32 {
+            true => self.turn_of_key(&packet),
+            false => None,
+        };
+        let turn = turn.unwrap_or_else(|| self.next_turn(packet.cpu()));
+        self.enqueue(packet.keep(), turn);
     }
 
     /// Counts a packet that is not handed over.
@@ -145,33 +198,42 @@ impl Dispatch {
         self.shared.losses.count(why);
     }
 
-    /// Answers in the hook; gives the packet back when this CPU is at another
-    /// one, whose answer brought this one about.
-    fn answer_here(&self, packet: RxPacket) -> Option<RxPacket> {
-        let mut left = Some(packet);
-        if let Some(responder) = self.inline.as_ref().and_then(|all| all.get(cpu::this())) {
-            responder.with(|responder| {
-                if let Some(packet) = left.take() {
-                    responder.respond(&self.shared, packet, &mut Softirq);
-                }
-            });
-        }
-        left
-    }
-
     /// Gives a packet to the worker whose turn it is, or to the next that
     /// serves. One that finds no room is dropped, and counted.
-    fn enqueue(&self, packet: RxPacket, turn: usize) {
+    #[inline]
+    fn enqueue(&self, packet: Kept, turn: usize) {
         let lanes = self.shared.active_lanes();
         let first = turn.checked_rem(lanes.len()).unwrap_or(0);
+        match lanes.get(first) {
+            Some(lane) => match lane.queue.push(packet, QUEUE_BYTES) {
+                Ok(()) => {}
+                Err(Refused::Full(_packet)) => self.lose_at(lane),
+                Err(Refused::Closed(back)) => self.enqueue_after(back, first),
+            },
+            None => self.lose(Loss::QueueFull),
+        }
+    }
+
+    /// The same when lane `first` has just been closed.
+    #[cold]
+    fn enqueue_after(&self, packet: Kept, first: usize) {
+        let lanes = self.shared.active_lanes();
+        let (before, after) = lanes.split_at_checked(first).unwrap_or((lanes, &[]));
         let mut packet = packet;
-        for lane in lanes.iter().cycle().skip(first).take(lanes.len()) {
+        for lane in Iterator::chain(after.iter(), before) {
             match lane.queue.push(packet, QUEUE_BYTES) {
                 Ok(()) => return,
-                Err(Refused::Full(_packet)) => return self.lose(Loss::QueueFull),
+                Err(Refused::Full(_packet)) => return self.lose_at(lane),
                 Err(Refused::Closed(back)) => packet = back,
             }
         }
+        self.lose(Loss::QueueFull);
+    }
+
+    /// Counts a packet for which a lane had no room.
+    #[cold]
+    fn lose_at(&self, lane: &Lane) {
+        lane.full.fetch_add(1, Relaxed);
         self.lose(Loss::QueueFull);
     }
 
@@ -181,10 +243,14 @@ impl Dispatch {
         Some(siphash13(self.hash_key, key) as usize)
     }
 
-    fn next_turn(&self) -> usize {
-        match self.cursors.get(cpu::this()) {
-            Some(cursor) => cursor.0.fetch_add(1, Relaxed) as u32 as usize,
-            None => 0,
-        }
+    /// Only this CPU moves its cursor, and nothing comes in between.
+    #[inline]
+    fn next_turn(&self, cpu: usize) -> usize {
+        let Some(Cursor(cursor)) = self.cursors.get(cpu) else {
+            return 0;
+        };
+        let turn = cursor.load(Relaxed);
+        cursor.store(turn.wrapping_add(1), Relaxed);
+        self.shared.rosters.near(turn)
     }
 }

@@ -1,13 +1,136 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! How long an answering context keeps its CPU.
 
-use crate::sys::cpu::BhDisabled;
-use kernel::sync::atomic::{Atomic, Relaxed};
+use crate::sys::{
+    cpu::{self, BhDisabled},
+    kthread,
+    queue::Queue,
+    time,
+};
+use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
+
+/// A worker that goes before normal threads (`SCHED_FIFO`) owes those half as much
+/// time as it has worked: a third of its CPU. It pays when it owes this much, which
+/// is after 4 ms of work without a sleep.
+const DUE_NS: u64 = 2_000_000;
+/// No nap is longer: what is owed beyond is not paid.
+const NAP_MAX_NS: u64 = 20_000_000;
+/// A worker that has nothing to do naps so long when somebody else wants its CPU, and
+/// so often in a row: who still wants it then is no kernel thread with a moment's work.
+const GLIMPSE_US: u32 = 50;
+const GLIMPSES: u32 = 20;
+
+/// How workers treat others, as the parameters say. Relaxed: each is looked at
+/// anew every time. Rust's own atomics: the kernel's are calls.
+pub(crate) struct Manners {
+    /// Packets handled or sent in a row before others get a worker's CPU.
+    pub(crate) budget: AtomicI32,
+    /// Microseconds that an idle worker looks at its queue before it sleeps.
+    pub(crate) poll_us: AtomicI32,
+    /// Workers go before normal threads: 0 or 1.
+    pub(crate) fifo: AtomicI32,
+}
+
+impl Manners {
+    /// Until the parameters are known.
+    pub(crate) fn new() -> Self {
+        Self {
+            budget: AtomicI32::new(1),
+            poll_us: AtomicI32::new(0),
+            fifo: AtomicI32::new(0),
+        }
+    }
+}
 
 /// Told of each packet handled or sent.
 pub(crate) trait Pace {
     /// One packet more. The caller holds no lock.
     fn step(&mut self);
+}
+
+/// What a worker owes the others of its CPU. Every sleep pays, whatever it was for:
+/// who wants the CPU has it then.
+pub(crate) struct Shift<'a> {
+    manners: &'a Manners,
+    /// Until when the accounts are made up.
+    mark: u64,
+    /// In nanoseconds.
+    owed: u64,
+}
+
+impl<'a> Shift<'a> {
+    pub(crate) fn new(manners: &'a Manners) -> Self {
+        Self {
+            manners,
+            mark: time::local_ns(),
+            owed: 0,
+        }
+    }
+
+    /// Waits for packets, or for the thread to be asked to end: at first with
+    /// its eyes open, but not when somebody else wants the CPU, and then asleep.
+    pub(crate) fn idle(&mut self, queue: &Queue) {
+        if queue.is_empty() {
+            let us = u64::try_from(self.manners.poll_us.load(Relaxed)).unwrap_or(0);
+            if us == 0 || !self.poll(queue, us.saturating_mul(1000)) {
+                self.sleep(|| queue.wait());
+            }
+        }
+        self.give_way();
+    }
+
+    /// Whether there was a packet, or an end, within `ns` nanoseconds, or until
+    /// somebody else wants the CPU for good.
+    fn poll(&mut self, queue: &Queue, ns: u64) -> bool {
+        let begin = time::local_ns();
+        let mut lent = 0;
+        while time::local_ns().saturating_sub(begin) < ns && lent < GLIMPSES {
+            if !queue.is_empty() || kthread::should_stop() {
+                return true;
+            }
+            if cpu::is_wanted() {
+                self.sleep(|| kthread::nap(GLIMPSE_US));
+                lent = lent.saturating_add(1);
+            } else {
+                cpu::relax();
+                lent = 0;
+            }
+        }
+        false
+    }
+
+    /// Pays what is due, if anybody is there to take it.
+    fn give_way(&mut self) {
+        if self.manners.fifo.load(Relaxed) == 0 {
+            return;
+        }
+        self.worked();
+        if self.owed < DUE_NS {
+            return;
+        }
+        if cpu::is_wanted() {
+            let us = self.owed.min(NAP_MAX_NS) / 1000;
+            self.sleep(|| kthread::nap(us as u32));
+        }
+        self.owed = 0;
+    }
+
+    /// The time since the last account was the worker's.
+    fn worked(&mut self) {
+        let now = time::local_ns();
+        let owed = now.saturating_sub(self.mark) / 2;
+        self.owed = self.owed.saturating_add(owed);
+        self.mark = now;
+    }
+
+    /// Has the worker sleep, in the way that is given.
+    fn sleep(&mut self, asleep: impl FnOnce()) {
+        self.worked();
+        asleep();
+        let now = time::local_ns();
+        self.owed = self.owed.saturating_sub(now.saturating_sub(self.mark));
+        self.mark = now;
+    }
 }
 
 /// A stretch of a worker's work that is not preempted, but for a moment after
@@ -16,29 +139,38 @@ pub(crate) trait Pace {
 /// The default budget of 64 is well below what a CPU's receive backlog holds
 /// (`net.core.netdev_max_backlog`, 1,000), which is where replies over veth and
 /// loopback wait while bottom halves are off.
-pub(crate) struct Stretch<'a> {
+pub(crate) struct Stretch<'a, 'b> {
     bh: BhDisabled,
-    budget: &'a Atomic<i32>,
+    shift: &'b mut Shift<'a>,
     used: i32,
 }
 
-impl<'a> Stretch<'a> {
+impl<'a, 'b> Stretch<'a, 'b> {
     /// Begins the stretch.
-    pub(crate) fn new(budget: &'a Atomic<i32>) -> Self {
+    pub(crate) fn new(shift: &'b mut Shift<'a>) -> Self {
         Self {
             bh: BhDisabled::new(),
-            budget,
+            shift,
             used: 0,
         }
     }
 }
 
-impl Pace for Stretch<'_> {
+impl Stretch<'_, '_> {
+    #[cold]
+    #[inline(never)]
+    fn relax(&mut self) {
+        self.bh.relax(|| self.shift.give_way());
+        self.used = 0;
+    }
+}
+
+impl Pace for Stretch<'_, '_> {
+    #[inline(always)]
     fn step(&mut self) {
         self.used = self.used.saturating_add(1);
-        if self.used >= self.budget.load(Relaxed) {
-            self.bh.relax();
-            self.used = 0;
+        if self.used >= self.shift.manners.budget.load(Relaxed) {
+            self.relax();
         }
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What the core asks of its host, given by the kernel.
 
-use crate::sys::{lock, memory};
+use crate::sys::{cpu, lock, memory, trace};
 use kernel::prelude::*;
 use kv::NoMemory;
 
@@ -24,4 +24,27 @@ impl kv::Platform for Kernel {
         }
         Ok(array)
     }
+
+    fn here() -> usize {
+        cpu::this()
+    }
+
+    #[inline(always)]
+    fn hit(hash: impl FnOnce() -> u64, len: impl FnOnce() -> usize) {
+        trace::hit(|| (hash(), bytes(len())));
+    }
+
+    #[inline(always)]
+    fn miss(hash: impl FnOnce() -> u64) {
+        trace::miss(|| (hash(), 0));
+    }
+
+    #[inline(always)]
+    fn evict(hash: u64, len: impl FnOnce() -> usize) {
+        trace::evict(|| (hash, bytes(len())));
+    }
+}
+
+fn bytes(len: usize) -> c_uint {
+    u32::try_from(len).unwrap_or(u32::MAX)
 }

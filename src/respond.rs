@@ -3,23 +3,28 @@
 //! hook itself.
 
 use crate::{
+    budget::Budget,
+    clock::Clock,
     dispatch::Lane,
-    pace::Pace,
+    nodes::Rosters,
+    pace::{Manners, Pace},
     platform::Kernel,
-    rx,
-    stats::{KernelHost, Loss, Losses},
+    stats::{KernelHost, Loss, Losses, Supplies},
     sys::{
+        memory,
         net::Net,
+        queue::Queue,
         rx_packet::{RxPacket, UDP_LEN},
-        time, Family,
+        sheets::{Sheets, Text},
+        stock::{Filled, Stock},
+        Family,
     },
-    tx::{self, ReturnPath},
+    train::{self, Message, Outlet},
+    tx::{self, Sent},
 };
-use kernel::{
-    prelude::*,
-    sync::atomic::{Atomic, Relaxed},
-};
-use kv::{limits, Context, Counters, Kv, Now, Outcome, Reply};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use kernel::{new_mutex, page::PAGE_SIZE, prelude::*, sync::Mutex};
+use kv::{limits, Context, Counters, Kv, Outcome, Reply};
 
 /// What router and responders share.
 pub(crate) struct Shared {
@@ -28,30 +33,82 @@ pub(crate) struct Shared {
     pub(crate) counters: KVec<Counters>,
     /// One for each worker that there may be.
     pub(crate) lanes: KVec<Lane>,
-    /// How many lanes have a worker: the first ones.
-    pub(crate) active: Atomic<i32>,
-    /// Packets handled or sent in a row before others get a worker's CPU.
-    pub(crate) budget: Atomic<i32>,
+    /// How many lanes have a worker: the first ones. Rust's own atomic, since each
+    /// packet looks: the kernel's are calls.
+    pub(crate) active: AtomicUsize,
+    pub(crate) manners: Manners,
+    /// Who serves on which node.
+    pub(crate) rosters: Rosters,
+    pub(crate) pool: Pool,
+    /// What all of this takes.
+    pub(crate) budget: Budget,
     pub(crate) losses: Losses,
+    pub(crate) supplies: Supplies,
     pub(crate) net: Net,
     /// Where we listen.
     pub(crate) port: u16,
-    /// Monotonic seconds when the store was made.
-    pub(crate) started: u64,
+    pub(crate) clock: Clock,
 }
 
 impl Shared {
     /// The lanes that have a worker.
     pub(crate) fn active_lanes(&self) -> &[Lane] {
-        let active = usize::try_from(self.active.load(Relaxed)).unwrap_or(0);
+        let active = self.active.load(Relaxed);
         self.lanes.get(..active).unwrap_or(&self.lanes)
     }
 
-    fn now(&self) -> Now {
-        let age = time::monotonic().saturating_sub(self.started);
-        let since = u64::from(Now::START.0).saturating_add(age);
-        Now(u32::try_from(since).unwrap_or(u32::MAX))
+    /// From now on it is the first `count`. Relaxed: the router may look at a lane
+    /// that is closed already or not open yet, and then takes another.
+    pub(crate) fn set_active_lanes(&self, count: usize) {
+        self.active.store(count, Relaxed);
     }
+}
+
+/// All responders, made at load: workers take theirs when they are hired, the hook
+/// when it is to answer, and give them back.
+pub(crate) struct Pool {
+    /// With room for all of them.
+    idle: Pin<KBox<Mutex<KVec<Responder>>>>,
+}
+
+impl Pool {
+    /// So many, with those buffers.
+    pub(crate) fn new(count: usize, buffers: Buffers) -> Result<Self> {
+        let mut idle = KVec::with_capacity(count, GFP_KERNEL)?;
+        for _ in 0..count {
+            idle.push(Responder::new(buffers)?, GFP_KERNEL)?;
+        }
+        let idle = KBox::pin_init(new_mutex!(idle, "unbuckle::pool"), GFP_KERNEL)?;
+        Ok(Self { idle })
+    }
+
+    /// One that counts in the counters of that index, until it is put back. May
+    /// sleep, as all of these.
+    pub(crate) fn take(&self, index: usize) -> Option<Responder> {
+        let mut responder = self.idle.lock().pop()?;
+        responder.index = index;
+        let filled = match index < limits::WORKERS_MAX {
+            true => Filled::ByOwner,
+            false => Filled::ByItself,
+        };
+        responder.stock.set_filled(filled);
+        while responder.stock.add() {}
+        Some(responder)
+    }
+
+    pub(crate) fn put(&self, responder: Responder) {
+        // There is room: it has been in there before.
+        let _ = self.idle.lock().push(responder, GFP_KERNEL);
+    }
+}
+
+/// What a responder writes to.
+#[derive(Clone, Copy)]
+pub(crate) struct Buffers {
+    /// Bytes of the longest reply.
+    pub(crate) reply: usize,
+    /// How many [`Sheets`].
+    pub(crate) sheets: usize,
 }
 
 /// What answering needs besides what is shared.
@@ -59,29 +116,54 @@ pub(crate) struct Responder {
     /// Of its counters.
     index: usize,
     /// Where a request that is not linear is put together.
-    request: KVVec<u8>,
-    /// Where the reply is written.
-    reply: KVVec<u8>,
+    request: VVec<u8>,
+    /// Where replies are written,
+    sheets: Sheets,
+    /// and where those go on that are too long for a sheet, or find none.
+    reply: VVec<u8>,
+    /// For replies that the request's packet cannot carry.
+    stock: Stock,
 }
 
 impl Responder {
-    /// Counts in the counters of that index.
-    pub(crate) fn new(index: usize) -> Result<Self> {
+    fn new(buffers: Buffers) -> Result<Self> {
         Ok(Self {
-            index,
-            request: KVVec::from_elem(0, limits::REQUEST_MAX, GFP_KERNEL)?,
-            reply: KVVec::from_elem(0, limits::REPLY_MAX, GFP_KERNEL)?,
+            index: 0,
+            request: VVec::from_elem(0, limits::REQUEST_MAX, GFP_KERNEL)?,
+            sheets: Sheets::new(buffers.sheets)?,
+            reply: VVec::from_elem(0, buffers.reply, GFP_KERNEL)?,
+            stock: Stock::new()?,
         })
+    }
+
+    /// What one takes.
+    pub(crate) fn bytes(buffers: Buffers) -> usize {
+        let beside = Sheets::bytes(buffers.sheets).saturating_add(Stock::BYTES);
+        [limits::REQUEST_MAX, buffers.reply]
+            .iter()
+            .fold(beside, |sum, len| {
+                let whole = len.next_multiple_of(PAGE_SIZE);
+                sum.saturating_add(whole)
+                    .saturating_add(memory::tables(whole))
+            })
+    }
+
+    /// Makes up for packets that were used, as long as nothing waits in `queue`.
+    /// A worker's, not the hook's.
+    pub(crate) fn restock(&mut self, queue: &Queue) {
+        while queue.is_empty() && self.stock.add() {}
     }
 
     /// Reads the request in `packet`, executes it, sends the reply; or counts
     /// why not. Bottom halves are off.
+    #[inline(always)]
     pub(crate) fn respond(&mut self, shared: &Shared, packet: RxPacket, pace: &mut impl Pace) {
         if let Err(why) = self.answer(shared, packet, pace) {
             shared.losses.count(why);
         }
     }
 
+    #[inline(always)]
     fn answer(
         &mut self,
         shared: &Shared,
@@ -89,22 +171,28 @@ impl Responder {
         pace: &mut impl Pace,
     ) -> Result<(), Loss> {
         check(&mut packet)?;
-        let (Some(path), Some(mine)) = (ReturnPath::of(&packet), shared.counters.get(self.index))
-        else {
-            return Err(Loss::Length);
-        };
+        let mine = shared.counters.get(self.index).ok_or(Loss::Memory)?;
+        let (now, unix_now) = shared.clock.read();
         let context = Context {
-            now: shared.now(),
-            unix_now: time::real(),
+            now,
+            unix_now,
             mine,
             all: &shared.counters,
             host: &KernelHost { shared },
         };
         let datagram = packet.payload(&mut self.request).ok_or(Loss::Memory)?;
-        let mut reply = Reply::new(&mut self.reply);
+        let window = self.sheets.window(&shared.supplies);
+        let mut reply = Reply::with_spare(window, &mut self.reply);
         match kv::serve(&shared.kv, &context, datagram, &mut reply) {
             Outcome::Reply { request_id } => {
-                tx::send(&shared.net, &path, packet, request_id, reply.text(), pace)
+                let text = reply.text();
+                match tx::send_inside(packet, request_id, text, pace) {
+                    Ok(sent) => sent,
+                    Err(packet) => {
+                        let (len, on_sheet) = (text.len(), reply.is_in_first());
+                        self.send(shared, packet, request_id, len, on_sheet, pace)
+                    }
+                }
             }
             // Nothing to say, or the core has counted the drop itself.
             Outcome::Silent | Outcome::Dropped(_) => {
@@ -113,27 +201,76 @@ impl Responder {
             }
         }
     }
+
+    /// Sends the `len` bytes of the reply from where they were written.
+    fn send(
+        &mut self,
+        shared: &Shared,
+        request: RxPacket,
+        request_id: u16,
+        len: usize,
+        on_sheet: bool,
+        pace: &mut impl Pace,
+    ) -> Result<(), Loss> {
+        let outlet = Outlet {
+            net: &shared.net,
+            supplies: &shared.supplies,
+            stock: &mut self.stock,
+        };
+        if !on_sheet && len > limits::TEXT_MAX {
+            let text = self.reply.get(..len).ok_or(Loss::Memory)?;
+            let sheets = &mut self.sheets;
+            return train::send_long(outlet, sheets, request, request_id, text, pace);
+        }
+        let many = on_sheet && len > limits::TEXT_MAX;
+        let used = match many {
+            true => self.sheets.put_behind(len, kv::frames(request_id, len)),
+            false => Some(len),
+        };
+        let used = used.ok_or(Loss::Memory)?;
+        let written = match on_sheet {
+            true => self.sheets.written(used),
+            false => self.reply.get(..used).map(Text::loose),
+        };
+        let written = written.ok_or(Loss::Memory)?;
+        let message = Message {
+            request_id,
+            text: written.part(0, len).ok_or(Loss::Memory)?,
+            frames: match many {
+                true => written.part(len, used.saturating_sub(len)),
+                false => None,
+            },
+        };
+        let sent = tx::send(outlet, request, &message, pace);
+        // Some may be on their way when sending fails.
+        if on_sheet && !matches!(sent, Ok(Sent::Copied)) {
+            self.sheets.keep(used);
+        }
+        sent.map(|_| ())
+    }
 }
 
 /// Has the packet end where its UDP datagram ends, and checks the checksum
 /// (RFC 768; none is allowed over IPv4, RFC 8200 section 8.1 demands one).
+#[inline(always)]
 fn check(packet: &mut RxPacket) -> Result<(), Loss> {
-    let offset = packet.udp_offset();
-    let udp = packet.headers().get(offset..).ok_or(Loss::Length)?;
-    let length = usize::from(rx::be16(udp, 4).ok_or(Loss::Length)?);
-    let sum = rx::be16(udp, 6).ok_or(Loss::Length)?;
-    let end = offset.checked_add(length).ok_or(Loss::Length)?;
+    let [_, _, _, _, length_high, length_low, sum @ ..] = *packet.udp_header();
+    let length = usize::from(u16::from_be_bytes([length_high, length_low]));
+    let end = packet.udp_offset().saturating_add(length);
     if length < UDP_LEN || end > packet.len() {
         return Err(Loss::Length);
     }
     if end < packet.len() && !packet.trim(end) {
         return Err(Loss::Memory);
     }
-    let family = packet.family().ok_or(Loss::Length)?;
-    match (sum, family) {
-        (0, Family::V4) => Ok(()),
-        (0, Family::V6) => Err(Loss::Checksum),
-        _ if packet.checksum_ok(family) => Ok(()),
-        _ => Err(Loss::Checksum),
+    if sum == [0, 0] {
+        return match packet.family() {
+            Family::V4 => Ok(()),
+            Family::V6 => Err(Loss::Checksum),
+        };
+    }
+    match packet.checksum_ok() {
+        true => Ok(()),
+        false => Err(Loss::Checksum),
     }
 }

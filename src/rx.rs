@@ -6,11 +6,13 @@
 
 use crate::{
     dispatch::Dispatch,
+    headers,
     stats::Loss,
     sys::{
         hook::{Hook, HookPacket, Verdict},
         rx_packet::{RxPacket, IPPROTO_UDP, UDP_LEN},
         socket::Receiver,
+        trace,
         tx_packet::{IPV4_LEN, IPV6_LEN},
         Family,
     },
@@ -18,31 +20,46 @@ use crate::{
 
 /// Claims the packets of one port and passes them on.
 pub(crate) struct Rx {
-    pub(crate) port: u16,
+    pub(crate) port: Port,
     pub(crate) dispatch: Dispatch,
 }
 
 impl Hook for Rx {
+    #[inline(always)]
     fn local_in(&self, mut packet: HookPacket<'_>) -> Verdict {
         let Some((offset, udp)) = udp_header(&mut packet) else {
             return packet.accept();
         };
-        if udp.destination != self.port || packet.is_merged() {
-            // A merged packet goes on to our socket, where UDP takes it apart.
+        if udp.destination != self.port {
             return packet.accept();
         }
-        let admitted = self.admit(udp.source, packet.is_for_host());
-        let permitted = packet.is_permitted().then_some(()).ok_or(Loss::Ipsec);
-        if let Err(why) = admitted.and(permitted) {
-            self.dispatch.lose(why);
-            return packet.discard();
+        let traits = packet.traits();
+        if traits.is_merged() {
+            // It goes on to our socket, where UDP takes it apart.
+            return packet.accept();
         }
-        match packet.steal(offset) {
-            Ok((packet, verdict)) => {
-                self.dispatch.hand_over(packet);
-                verdict
-            }
-            Err(packet) => packet.accept(),
+        let mut admitted = self.admit(udp.source, traits.is_for_host());
+        if traits.asks_policies() && admitted.is_ok() && !packet.is_permitted() {
+            admitted = Err(Loss::Ipsec);
+        }
+        match admitted {
+            Ok(()) => self.take(packet, offset),
+            Err(why) => self.refuse(packet, why),
+        }
+    }
+
+    // Only what needs nothing from the stack is taken here: plain frames with a
+    // plain header, to an address of the device they came by. All else goes on
+    // (fragments, options, tags, merged packets …), is forwarded or dropped as
+    // the stack likes, or reaches our socket.
+    #[inline(always)]
+    fn early(&self, mut packet: HookPacket<'_>) -> Verdict {
+        let Some(request) = self.plain_request(&mut packet) else {
+            return packet.accept();
+        };
+        match self.admit(request.ports.source, true) {
+            Ok(()) => self.take(packet, request.udp_offset),
+            Err(why) => self.refuse(packet, why),
         }
     }
 }
@@ -53,51 +70,105 @@ impl Receiver for Rx {
         let source = packet
             .headers()
             .get(packet.udp_offset()..)
-            .and_then(|udp| be16(udp, 0));
-        match self.admit(source.unwrap_or(0), for_host) {
-            Ok(()) => self.dispatch.hand_over(packet),
+            .and_then(|udp| udp.first_chunk().copied());
+        match self.admit(Port(source.unwrap_or_default()), for_host) {
+            Ok(()) => self.dispatch(packet),
             Err(why) => self.dispatch.lose(why),
         }
     }
 }
 
 impl Rx {
+    #[inline(always)]
+    fn take(&self, packet: HookPacket<'_>, udp_offset: usize) -> Verdict {
+        match packet.steal(udp_offset) {
+            Ok((packet, verdict)) => {
+                self.dispatch(packet);
+                verdict
+            }
+            Err(packet) => packet.accept(),
+        }
+    }
+
+    #[cold]
+    fn refuse(&self, packet: HookPacket<'_>, why: Loss) -> Verdict {
+        self.dispatch.lose(why);
+        packet.discard()
+    }
+
+    #[inline(always)]
+    fn dispatch(&self, packet: RxPacket) {
+        trace::receive(|| (u32::try_from(packet.len()).unwrap_or(u32::MAX),));
+        self.dispatch.hand_over(packet);
+    }
+
+    /// A packet for our port that can be taken before the stack has seen it.
+    #[inline(always)]
+    fn plain_request(&self, packet: &mut HookPacket<'_>) -> Option<Plain> {
+        let plain = match packet.family() {
+            Family::V4 => plain_ipv4(packet.bytes(IPV4_LEN.checked_add(UDP_LEN)?)?, self.port)?,
+            Family::V6 => plain_ipv6(packet.bytes(IPV6_LEN.checked_add(UDP_LEN)?)?, self.port)?,
+        };
+        (packet.is_addressed() && packet.ends_at(plain.len)).then_some(plain)
+    }
+
     /// Whether a packet for our port may be answered at all.
-    fn admit(&self, source_port: u16, for_host: bool) -> Result<(), Loss> {
+    #[inline]
+    fn admit(&self, source: Port, for_host: bool) -> Result<(), Loss> {
         if !for_host {
             return Err(Loss::NotUnicast);
         }
-        if source_port == 0 || source_port == self.port {
+        if source == Port::NONE || source == self.port {
             return Err(Loss::SourcePort);
         }
         Ok(())
     }
 }
 
+/// A UDP port, as it stands in a packet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Port([u8; 2]);
+
+impl Port {
+    const NONE: Self = Self([0; 2]);
+
+    pub(crate) fn new(number: u16) -> Self {
+        Self(number.to_be_bytes())
+    }
+}
+
 /// Ports of a UDP header.
 struct Ports {
-    source: u16,
-    destination: u16,
+    source: Port,
+    destination: Port,
+}
+
+impl Ports {
+    #[inline]
+    fn of(udp: &[u8]) -> Option<Self> {
+        let &[a, b, c, d] = udp.first_chunk()?;
+        Some(Self {
+            source: Port([a, b]),
+            destination: Port([c, d]),
+        })
+    }
 }
 
 /// Offset and ports of the UDP header; nothing when this is not a whole UDP
 /// packet.
+#[inline(always)]
 fn udp_header(packet: &mut HookPacket<'_>) -> Option<(usize, Ports)> {
     let offset = match packet.family() {
         Family::V4 => ipv4_payload(packet.bytes(IPV4_LEN)?)?,
         Family::V6 => ipv6_payload(packet)?,
     };
     let bytes = packet.bytes(offset.checked_add(UDP_LEN)?)?;
-    let udp = bytes.get(offset..)?;
-    let ports = Ports {
-        source: be16(udp, 0)?,
-        destination: be16(udp, 2)?,
-    };
-    Some((offset, ports))
+    Some((offset, Ports::of(bytes.get(offset..)?)?))
 }
 
 /// Where the payload begins of an IPv4 packet (RFC 791) that carries UDP and
 /// is whole: fragments were put together before LOCAL_IN.
+#[inline(always)]
 fn ipv4_payload(header: &[u8]) -> Option<usize> {
     const FRAGMENT: u16 = 0x3fff; // offset, and "more fragments"
     if *header.get(9)? != IPPROTO_UDP || be16(header, 6)? & FRAGMENT != 0 {
@@ -113,6 +184,50 @@ fn ipv6_payload(packet: &mut HookPacket<'_>) -> Option<usize> {
         return Some(IPV6_LEN);
     }
     packet.udp6_offset()
+}
+
+/// What a plain UDP packet's headers say.
+struct Plain {
+    /// Bytes of the whole packet, from the network header on.
+    len: usize,
+    udp_offset: usize,
+    ports: Ports,
+}
+
+impl Plain {
+    /// Nothing when a packet of `len` bytes has no room for the headers, or it
+    /// is not for `port`.
+    #[inline(always)]
+    fn new(len: usize, headers: &[u8], udp_offset: usize, port: Port) -> Option<Self> {
+        let ports = Ports::of(headers.get(udp_offset..)?)?;
+        let wanted = ports.destination == port && len >= headers.len();
+        wanted.then_some(Self {
+            len,
+            udp_offset,
+            ports,
+        })
+    }
+}
+
+/// A header of RFC 791 without options, whole, for UDP, and with the right
+/// checksum; the UDP header, for `port`, follows.
+#[inline(always)]
+fn plain_ipv4(headers: &[u8], port: Port) -> Option<Plain> {
+    const VERSION_AND_WORDS: u8 = 0x45;
+    if *headers.first()? != VERSION_AND_WORDS || ipv4_payload(headers)? != IPV4_LEN {
+        return None;
+    }
+    let plain = Plain::new(usize::from(be16(headers, 2)?), headers, IPV4_LEN, port)?;
+    headers::is_right_ipv4(headers.first_chunk()?).then_some(plain)
+}
+
+/// A header of RFC 8200 for UDP; the UDP header, for `port`, follows.
+fn plain_ipv6(headers: &[u8], port: Port) -> Option<Plain> {
+    if *headers.first()? >> 4 != 6 || *headers.get(6)? != IPPROTO_UDP {
+        return None;
+    }
+    let payload = usize::from(be16(headers, 4)?);
+    Plain::new(payload.checked_add(IPV6_LEN)?, headers, IPV6_LEN, port)
 }
 
 /// The 16 bits at `at`, network order.

@@ -2,8 +2,17 @@
 //! What the data path counts besides the core's own counters, and what `stats`
 //! says of this host.
 
-use crate::respond::Shared;
-use kernel::sync::atomic::{Atomic, Relaxed};
+use crate::{budget, respond::Shared, sys::trace};
+use core::{
+    fmt::Write,
+    sync::atomic::{AtomicU64, Ordering},
+};
+use kernel::{
+    fmt,
+    prelude::*,
+    str::Formatter,
+    sync::atomic::{Atomic, Relaxed},
+};
 use kv::{CpuTime, Host};
 
 /// Why a packet for our port was not answered, or an answer not sent.
@@ -27,20 +36,21 @@ pub(crate) enum Loss {
     Transmit,
 }
 
-/// Names under which `stats` reports the losses, in the order of [`Loss`].
-const NAMES: [&str; 8] = [
-    "drop_not_unicast",
-    "drop_source_port",
-    "drop_ipsec",
-    "drop_queue_full",
-    "drop_length",
-    "drop_checksum",
-    "drop_memory",
-    "drop_transmit",
+/// Names of the losses, in the order of [`Loss`]: so in sysfs, and in `stats`
+/// with `drop_` before.
+pub(crate) const REASONS: [&CStr; 8] = [
+    c"not_unicast",
+    c"source_port",
+    c"ipsec",
+    c"queue_full",
+    c"length",
+    c"checksum",
+    c"memory",
+    c"transmit",
 ];
 
 /// The data path's own counters. Relaxed: they order nothing.
-pub(crate) struct Losses([Atomic<i64>; NAMES.len()]);
+pub(crate) struct Losses([Atomic<i64>; REASONS.len()]);
 
 impl Losses {
     pub(crate) fn new() -> Self {
@@ -49,22 +59,86 @@ impl Losses {
 
     /// Counts one packet lost to `why`.
     pub(crate) fn count(&self, why: Loss) {
+        trace::lost(|| REASONS.get(why as usize).copied().unwrap_or(c"other"));
         if let Some(counter) = self.0.get(why as usize) {
             counter.fetch_add(1, Relaxed);
         }
     }
 
-    /// Name and number of every kind of loss.
-    pub(crate) fn each(&self, mut emit: impl FnMut(&'static str, u64)) {
-        for (name, counter) in NAMES.iter().zip(&self.0) {
-            emit(name, u64::try_from(counter.load(Relaxed)).unwrap_or(0));
-        }
+    /// How many were lost for a reason, by its place in [`REASONS`].
+    pub(crate) fn of(&self, reason: usize) -> u64 {
+        let counter = self
+            .0
+            .get(reason)
+            .map_or(0, |counter| counter.load(Relaxed));
+        u64::try_from(counter).unwrap_or(0)
     }
 
     fn reset(&self) {
         for counter in &self.0 {
             counter.store(0, Relaxed);
         }
+    }
+}
+
+/// What replies were to be made of without asking the system, and was not there.
+#[derive(Clone, Copy)]
+pub(crate) enum Supply {
+    /// Pages for texts: all are with packets, so the reply is copied.
+    Sheets,
+    /// Packets: a new one was asked for.
+    Packets,
+}
+
+/// Names of the supplies, in the order of [`Supply`]: so in sysfs, and in `stats`
+/// with `reply_` before.
+pub(crate) const SUPPLIES: [&CStr; 2] = [c"pages_missing", c"packets_taken"];
+
+/// How often each supply was exhausted. Relaxed: they order nothing.
+pub(crate) struct Supplies([AtomicU64; SUPPLIES.len()]);
+
+impl Supplies {
+    pub(crate) fn new() -> Self {
+        Self(core::array::from_fn(|_| AtomicU64::new(0)))
+    }
+
+    pub(crate) fn count(&self, what: Supply) {
+        if let Some(counter) = self.0.get(what as usize) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How often one was, by its place in [`SUPPLIES`].
+    pub(crate) fn of(&self, which: usize) -> u64 {
+        self.0
+            .get(which)
+            .map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+}
+
+/// A name that is made up.
+struct Name {
+    bytes: [u8; 32],
+    len: usize,
+}
+
+impl Name {
+    /// Cut where it becomes too long.
+    fn new(text: fmt::Arguments<'_>) -> Self {
+        let mut bytes = [0; 32];
+        let mut out = Formatter::new(&mut bytes);
+        // What does not fit is left away.
+        let _ = out.write_fmt(text);
+        let len = bytes
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(bytes.len());
+        Self { bytes, len }
+    }
+
+    fn text(&self) -> &str {
+        let bytes = self.bytes.get(..self.len).unwrap_or(&[]);
+        core::str::from_utf8(bytes).unwrap_or("")
     }
 }
 
@@ -92,7 +166,26 @@ impl Host for KernelHost<'_> {
         ] {
             emit(name, 0);
         }
-        self.shared.losses.each(emit);
+        for (index, part) in budget::PARTS.iter().enumerate() {
+            let name = Name::new(fmt!("memory_{}", part.to_str().unwrap_or("other")));
+            emit(name.text(), self.shared.budget.part(index));
+        }
+        for (index, reason) in REASONS.iter().enumerate() {
+            let name = Name::new(fmt!("drop_{}", reason.to_str().unwrap_or("other")));
+            emit(name.text(), self.shared.losses.of(index));
+        }
+        for (index, what) in SUPPLIES.iter().enumerate() {
+            let name = Name::new(fmt!("reply_{}", what.to_str().unwrap_or("other")));
+            emit(name.text(), self.shared.supplies.of(index));
+        }
+        for (index, (lane, counters)) in lanes.iter().zip(&self.shared.counters).enumerate() {
+            let mut tell = |what: &str, number| {
+                emit(Name::new(fmt!("worker_{index}_{what}")).text(), number);
+            };
+            tell("requests", counters.datagrams_in.get());
+            tell("queued", u64::from(lane.queue.len()));
+            tell("queue_full", lane.full());
+        }
     }
 
     fn cpu_time(&self) -> Option<CpuTime> {

@@ -19,40 +19,52 @@
     clippy::unwrap_used
 )]
 
+mod budget;
+mod clock;
 mod control;
 mod crew;
 mod dispatch;
+mod headers;
+mod nodes;
 mod pace;
 mod params;
 mod platform;
 mod respond;
+mod return_path;
 mod rx;
 mod stats;
 #[allow(unsafe_code)]
 mod sys;
+mod train;
 mod tx;
+mod views;
 mod worker;
 
+use budget::Budget;
+use clock::Clock;
 use control::Control;
+use core::sync::atomic::AtomicUsize;
 use crew::Crew;
 use dispatch::{Dispatch, Lane};
-use kernel::{
-    prelude::*,
-    sync::{atomic::Atomic, Arc},
-};
+use kernel::{prelude::*, sync::Arc};
 use kv::{limits::WORKERS_MAX, Config, Counters, Kv};
-use params::Settings;
-use respond::Shared;
-use rx::Rx;
-use stats::Losses;
+use nodes::Rosters;
+use pace::Manners;
+use params::{Place, Settings};
+use respond::{Pool, Shared};
+use rx::{Port, Rx};
+use stats::{Losses, Supplies};
 use sys::{
     hook::Hooks,
+    ingress::DeviceHooks,
     memory::Region,
     net::Net,
     params::{Locked, Subscription},
     socket::Reservation,
+    sysfs::Directory,
     time,
 };
+use views::Drops;
 
 module! {
     type: Unbuckle,
@@ -71,9 +83,18 @@ const EADDRINUSE: i32 = -(kernel::bindings::EADDRINUSE as i32);
 /// the store along.
 struct Unbuckle {
     _subscription: Subscription,
-    _hooks: Hooks<Rx>,
+    _door: Door,
     _port: Reservation<Rx>,
     _control: Arc<Control>,
+    _drops: Directory<Drops>,
+    _supplies: Directory<views::Supplies>,
+    _memory: Directory<views::Memory>,
+}
+
+/// Where packets come in, as long as this lives.
+enum Door {
+    Stack { _hooks: Hooks<Rx> },
+    Devices { _hooks: DeviceHooks<Rx> },
 }
 
 impl kernel::Module for Unbuckle {
@@ -85,16 +106,16 @@ impl kernel::Module for Unbuckle {
 impl Unbuckle {
     fn load(locked: &Locked) -> Result<Self> {
         let settings = Settings::read(locked)?;
-        let shared = share(&settings)?;
+        let shared = share(&settings, params::store(locked, time::random_key())?)?;
         let rx = Rx {
-            port: settings.port,
+            port: Port::new(settings.port),
             dispatch: Dispatch::new(shared.clone(), time::random_key())?,
         };
         let rx = Arc::new(rx, GFP_KERNEL)?;
-        let control = Control::new(rx.clone(), shared.clone(), Crew::new(shared))?;
+        let control = Control::new(rx.clone(), shared.clone(), Crew::new(shared.clone())?)?;
         control.apply(&settings)?;
         let port = reserve(&settings, &rx)?;
-        let hooks = Hooks::register(Net::initial(), rx)?;
+        let door = open(&settings.place, rx)?;
 
         settings.publish(locked);
         pr_info!(
@@ -105,10 +126,32 @@ impl Unbuckle {
         );
         Ok(Self {
             _subscription: Subscription::new(locked, control.clone()),
-            _hooks: hooks,
+            _door: door,
             _port: port,
             _control: control,
+            _drops: Drops::directory(shared.clone())?,
+            _supplies: views::Supplies::directory(shared.clone())?,
+            _memory: views::Memory::directory(shared)?,
         })
+    }
+}
+
+/// Lets packets in.
+fn open(place: &Place, rx: Arc<Rx>) -> Result<Door> {
+    let net = Net::initial();
+    match place {
+        Place::Stack(point) => Ok(Door::Stack {
+            _hooks: Hooks::register(net, *point, rx)?,
+        }),
+        Place::Devices(names) => {
+            let hooks = DeviceHooks::register(net, names, rx)?;
+            let mut all = true;
+            hooks.missing(|name| {
+                all = false;
+                pr_err!("dev= names {name}, which is no device of this host\n");
+            });
+            all.then_some(Door::Devices { _hooks: hooks }).ok_or(ENODEV)
+        }
     }
 }
 
@@ -124,12 +167,14 @@ fn reserve(settings: &Settings, rx: &Arc<Rx>) -> Result<Reservation<Rx>> {
 }
 
 /// The store, and what router and responders share.
-fn share(settings: &Settings) -> Result<Arc<Shared>> {
-    let bytes = params::memory(settings.memory)?;
-    let region = Region::new(bytes).inspect_err(|_| {
+fn share(settings: &Settings, mut config: Config) -> Result<Arc<Shared>> {
+    config.memory = params::memory(settings.memory)?;
+    let budget = Budget::new(config.memory, &config, settings.responders)?;
+    let region = Region::new(budget.store).inspect_err(|_| {
         pr_err!("memory={}: there is not so much\n", settings.memory);
     })?;
-    let kv = Kv::new(region, &Config::new(time::random_key())).map_err(|_| ENOMEM)?;
+    let kv = Kv::new(region, &config).map_err(|_| ENOMEM)?;
+    let pool = Pool::new(settings.responders, budget::buffers(budget.limit))?;
     let cpus = kernel::cpu::nr_cpu_ids() as usize;
     let mut counters = KVec::new();
     for _ in 0..WORKERS_MAX.saturating_add(cpus) {
@@ -143,12 +188,16 @@ fn share(settings: &Settings) -> Result<Arc<Shared>> {
         kv,
         counters,
         lanes,
-        active: Atomic::new(0),
-        budget: Atomic::new(settings.budget),
+        active: AtomicUsize::new(0),
+        manners: Manners::new(),
+        rosters: Rosters::new()?,
+        pool,
+        budget,
         losses: Losses::new(),
+        supplies: Supplies::new(),
         net: Net::initial(),
         port: settings.port,
-        started: time::monotonic(),
+        clock: Clock::new(),
     };
     Ok(Arc::new(shared, GFP_KERNEL)?)
 }

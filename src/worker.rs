@@ -3,12 +3,12 @@
 
 use crate::{
     dispatch::Lane,
-    pace::{Pace, Stretch},
+    pace::{Pace, Shift, Stretch},
     respond::{Responder, Shared},
     sys::{
         kthread::{self, Run},
         queue::Batch,
-        rx_packet::RxPacket,
+        rx_packet::{Kept, RxPacket},
     },
 };
 use kernel::{
@@ -21,35 +21,57 @@ pub(crate) struct Worker {
     index: usize,
     shared: Arc<Shared>,
     batch: Batch,
-    responder: Responder,
+    /// From the pool, to which it goes back at the end.
+    responder: Option<Responder>,
 }
 
 impl Worker {
     /// The worker of lane `index`.
     pub(crate) fn new(shared: Arc<Shared>, index: usize) -> Result<Self> {
+        let batch = Batch::new()?;
+        let responder = Some(shared.pool.take(index).ok_or(ENOMEM)?);
         Ok(Self {
             index,
             shared,
-            batch: Batch::new()?,
-            responder: Responder::new(index)?,
+            batch,
+            responder,
         })
     }
 
     /// Answers all that waits.
-    fn drain(&mut self, shared: &Shared, lane: &Lane) {
-        let mut stretch = Stretch::new(&shared.budget);
-        while let Some(packet) = self.next(lane) {
-            self.responder.respond(shared, packet, &mut stretch);
+    fn drain(&mut self, shared: &Shared, lane: &Lane, shift: &mut Shift<'_>) {
+        let Some(responder) = self.responder.as_mut() else {
+            return;
+        };
+        let mut stretch = Stretch::new(shift);
+        while let Some(packet) = next(&mut self.batch, lane) {
+            responder.respond(shared, packet, &mut stretch);
             stretch.step();
         }
     }
 
-    /// The oldest packet that waits. Bottom halves are off.
-    fn next(&mut self, lane: &Lane) -> Option<RxPacket> {
-        self.batch.pop().or_else(|| {
-            self.batch.refill(&lane.queue);
-            self.batch.pop()
-        })
+    /// Makes up for what answering took.
+    fn restock(&mut self, lane: &Lane) {
+        if let Some(responder) = self.responder.as_mut() {
+            responder.restock(&lane.queue);
+        }
+    }
+}
+
+/// The oldest packet that waits. Bottom halves are off.
+fn next(batch: &mut Batch, lane: &Lane) -> Option<RxPacket> {
+    let packet = batch.pop().or_else(|| {
+        batch.refill(&lane.queue);
+        batch.pop()
+    });
+    packet.map(Kept::open)
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if let Some(responder) = self.responder.take() {
+            self.shared.pool.put(responder);
+        }
     }
 }
 
@@ -60,12 +82,14 @@ impl Run for Worker {
             return;
         };
         lane.pid.store(kthread::pid(), Relaxed);
+        let mut shift = Shift::new(&shared.manners);
         while !kthread::should_stop() {
-            lane.queue.wait();
-            self.drain(&shared, lane);
+            shift.idle(&lane.queue);
+            self.drain(&shared, lane, &mut shift);
+            self.restock(lane);
             lane.runtime_ns.store(kthread::runtime_ns() as i64, Relaxed);
         }
         // Whoever stops us has closed the queue before: this is the last of it.
-        self.drain(&shared, lane);
+        self.drain(&shared, lane, &mut shift);
     }
 }

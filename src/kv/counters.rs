@@ -3,40 +3,57 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// A number that only grows, until `stats reset`.
+/// A number that only grows, until `stats reset`. One thread at a time adds to
+/// it. Relaxed everywhere: it orders nothing, and pairs with nothing.
 #[derive(Debug)]
-pub struct Counter(AtomicU64);
+pub struct Counter {
+    count: AtomicU64,
+    /// What it was when it was last reset. So who resets does not write what
+    /// somebody else is adding to.
+    since: AtomicU64,
+}
 
 impl Counter {
     const fn new() -> Self {
-        Self(AtomicU64::new(0))
+        Self {
+            count: AtomicU64::new(0),
+            since: AtomicU64::new(0),
+        }
     }
 
-    /// Counts `n` more. Relaxed: it orders nothing, and pairs with nothing.
+    /// Counts `n` more. Only its owner does this: nobody else's count would be
+    /// lost between load and store.
+    #[inline(always)]
     pub fn add(&self, n: u64) {
-        self.0.fetch_add(n, Ordering::Relaxed);
+        let count = self.count.load(Ordering::Relaxed).wrapping_add(n);
+        self.count.store(count, Ordering::Relaxed);
     }
 
     /// Counts one more.
+    #[inline(always)]
     pub fn inc(&self) {
         self.add(1);
     }
 
-    /// The number so far. Relaxed, as [`Counter::add`].
+    /// The number so far.
     pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        // It may be reset between the two.
+        let since = self.since.load(Ordering::Relaxed);
+        let count = self.count.load(Ordering::Relaxed);
+        count.saturating_sub(since)
     }
 
-    /// Back to 0. What another worker adds at this moment may survive or not.
+    /// Back to 0. What its owner adds at this moment may survive or not.
     fn reset(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        let count = self.count.load(Ordering::Relaxed);
+        self.since.store(count, Ordering::Relaxed);
     }
 }
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// One worker's counters, on cache lines of their own. The worker adds;
-        /// anybody may read, or reset.
+        /// One worker's counters, on cache lines of their own. The worker adds, and
+        /// nobody else; anybody may read, or reset.
         #[repr(align(128))]
         #[derive(Debug)]
         pub struct Counters {
@@ -66,12 +83,6 @@ counters! {
     datagrams_out,
     /// Bytes of those datagrams, frame headers included.
     bytes_written,
-    /// Datagrams dropped: no text behind the frame header.
-    drop_short,
-    /// Datagrams dropped: the frame's total is not 1.
-    drop_not_single,
-    /// Datagrams dropped: no newline, nor a binary header, hence no command.
-    drop_no_newline,
     /// Keys asked for by `get` and `gets`.
     cmd_get,
     /// Keys found.
@@ -122,8 +133,16 @@ counters! {
     evictions,
     /// Dead items whose chunk was taken for a new one.
     reclaimed,
+    /// Datagrams dropped: no text behind the frame header.
+    drop_short,
+    /// Datagrams dropped: the frame's total is not 1.
+    drop_not_single,
+    /// Datagrams dropped: no newline, nor a binary header, hence no command.
+    drop_no_newline,
     /// Pages taken from one size class for another.
     slabs_moved,
+    /// Values that were copied because too much was pinned already.
+    pins_refused,
     /// Replies that did not fit; their last command was answered with an error.
     reply_overflows,
 }

@@ -9,42 +9,67 @@ pub(crate) struct Decimal {
 
 impl Decimal {
     /// Any 64-bit number has at most 20 digits.
-    pub(crate) fn new(mut value: u64) -> Self {
+    #[inline]
+    pub(crate) fn new(value: u64) -> Self {
         let mut digits = [b'0'; 20];
-        let mut start = digits.len();
-        for digit in digits.iter_mut().rev() {
-            // The remainder is below ten, so that neither cast nor sum can lose.
-            *digit = b'0'.wrapping_add((value % 10) as u8);
-            start = start.saturating_sub(1);
-            value /= 10;
-            if value == 0 {
-                break;
-            }
-        }
+        let start = digits.len().saturating_sub(width(value));
+        write(value, digits.get_mut(start..).unwrap_or_default());
         Self { digits, start }
     }
 
+    #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.digits.get(self.start..).unwrap_or_default()
     }
 }
 
-/// How many digits [`Decimal`] writes for `value`.
+/// How many digits a number has.
+#[inline]
 pub(crate) fn width(value: u64) -> usize {
-    value.checked_ilog10().map_or(1, |log| {
-        usize::try_from(log).unwrap_or(19).saturating_add(1)
-    })
+    match value {
+        // What flags and lengths mostly are.
+        0..=9 => 1,
+        10..=99 => 2,
+        100..=999 => 3,
+        1000..=9999 => 4,
+        _ => value.checked_ilog10().map_or(1, |log| {
+            usize::try_from(log).unwrap_or(19).saturating_add(1)
+        }),
+    }
+}
+
+/// Writes the lowest digits of `value`, as many as fit, with zeros in front.
+#[inline]
+pub(crate) fn write(mut value: u64, digits: &mut [u8]) {
+    for digit in digits.iter_mut().rev() {
+        // The remainder is below ten, so that neither cast nor sum can lose.
+        *digit = b'0'.wrapping_add((value % 10) as u8);
+        value /= 10;
+    }
 }
 
 /// Digits and nothing else; leading zeros are allowed.
+#[inline]
 pub(crate) fn parse(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
     }
-    text.iter().try_fold(0u64, |value, byte| {
-        let digit = byte.checked_sub(b'0').filter(|digit| *digit <= 9)?;
-        value.checked_mul(10)?.checked_add(u64::from(digit))
-    })
+    let mut value = 0u64;
+    // No number of so many digits is too large.
+    let (short, rest) = text.split_at_checked(19).unwrap_or((text, &[]));
+    for byte in short {
+        value = value.wrapping_mul(10).wrapping_add(digit(*byte)?);
+    }
+    for byte in rest {
+        value = value.checked_mul(10)?.checked_add(digit(*byte)?)?;
+    }
+    Some(value)
+}
+
+#[inline(always)]
+fn digit(byte: u8) -> Option<u64> {
+    let digit = byte.wrapping_sub(b'0');
+    (digit <= 9).then_some(u64::from(digit))
 }
 
 /// As [`parse`], with a minus sign in front if there is one.

@@ -3,7 +3,6 @@
 //! eight bytes, four 16-bit fields in network order: request id, sequence
 //! number, total datagrams of this message, reserved.
 
-use crate::binary;
 use crate::limits::{FRAME_LEN, TEXT_MAX};
 
 /// Why a datagram gets no answer.
@@ -26,6 +25,7 @@ pub enum Drop {
 /// # Errors
 ///
 /// Why the datagram must be dropped in silence.
+#[inline]
 pub(crate) fn parse(datagram: &[u8]) -> Result<(u16, &[u8]), Drop> {
     let (header, text) = datagram
         .split_first_chunk::<FRAME_LEN>()
@@ -37,14 +37,39 @@ pub(crate) fn parse(datagram: &[u8]) -> Result<(u16, &[u8]), Drop> {
     if u16::from_be_bytes([total_high, total_low]) != 1 {
         return Err(Drop::NotSingle);
     }
-    let has_command = match binary::speaks(text) {
-        true => text.len() >= binary::HEADER_LEN,
-        false => text.contains(&b'\n'),
-    };
-    if !has_command {
-        return Err(Drop::NoNewline);
-    }
     Ok((u16::from_be_bytes([id_high, id_low]), text))
+}
+
+/// The frame header of a reply that is one datagram.
+#[inline]
+pub fn single_frame(request_id: u16) -> [u8; FRAME_LEN] {
+    header(request_id, 0, 1)
+}
+
+/// The frame headers of a reply whose text has `len` bytes, in order: what
+/// [`Datagrams`] puts before each part.
+pub fn frames(request_id: u16, len: usize) -> impl Iterator<Item = [u8; FRAME_LEN]> {
+    let total = datagrams(len);
+    (0..total).map(move |sequence| header(request_id, sequence, total))
+}
+
+#[inline]
+fn header(request_id: u16, sequence: u16, total: u16) -> [u8; FRAME_LEN] {
+    let [id_high, id_low] = request_id.to_be_bytes();
+    let [seq_high, seq_low] = sequence.to_be_bytes();
+    let [total_high, total_low] = total.to_be_bytes();
+    [
+        id_high, id_low, seq_high, seq_low, total_high, total_low, 0, 0,
+    ]
+}
+
+/// How many datagrams a text of that length takes.
+#[inline]
+pub(crate) fn datagrams(len: usize) -> u16 {
+    if (1..=TEXT_MAX).contains(&len) {
+        return 1;
+    }
+    u16::try_from(len.div_ceil(TEXT_MAX)).unwrap_or(u16::MAX)
 }
 
 /// Cuts a reply's text into datagrams: each item is a frame header and at most
@@ -63,16 +88,18 @@ pub struct Datagrams<'a> {
 
 impl<'a> Datagrams<'a> {
     /// Starts at sequence number 0.
+    #[inline]
     pub fn new(request_id: u16, text: &'a [u8]) -> Self {
         Self {
             request_id,
             sequence: 0,
-            total: u16::try_from(text.len().div_ceil(TEXT_MAX)).unwrap_or(u16::MAX),
+            total: datagrams(text.len()),
             text,
         }
     }
 
     /// How many datagrams the whole message takes, those gone by included.
+    #[inline]
     pub fn total(&self) -> u16 {
         self.total
     }
@@ -81,6 +108,7 @@ impl<'a> Datagrams<'a> {
 impl<'a> Iterator for Datagrams<'a> {
     type Item = ([u8; FRAME_LEN], &'a [u8]);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.sequence == self.total {
             return None;
@@ -89,16 +117,9 @@ impl<'a> Iterator for Datagrams<'a> {
             Some(split) => split,
             None => (self.text, <&[u8]>::default()),
         };
-        let [id_high, id_low] = self.request_id.to_be_bytes();
-        let [seq_high, seq_low] = self.sequence.to_be_bytes();
-        let [total_high, total_low] = self.total.to_be_bytes();
+        let header = header(self.request_id, self.sequence, self.total);
         self.sequence = self.sequence.saturating_add(1);
         self.text = rest;
-        Some((
-            [
-                id_high, id_low, seq_high, seq_low, total_high, total_low, 0, 0,
-            ],
-            text,
-        ))
+        Some((header, text))
     }
 }

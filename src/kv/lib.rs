@@ -27,8 +27,13 @@
     clippy::unwrap_used
 )]
 
+#[cfg(feature = "loom")]
+extern crate std;
+
+mod atomic;
 mod base64;
 mod binary;
+mod copy;
 mod counters;
 mod decimal;
 mod exec;
@@ -36,6 +41,9 @@ mod frame;
 pub mod hash;
 mod host;
 pub mod limits;
+#[cfg(feature = "loom")]
+#[path = "../../userspace/kv/modelled.rs"]
+pub mod modelled;
 pub mod platform;
 mod reply;
 pub mod request;
@@ -45,15 +53,16 @@ mod session;
 mod stats;
 pub mod store;
 
+pub use copy::copy;
 pub use counters::{Counter, Counters};
-pub use frame::{Datagrams, Drop};
+pub use frame::{frames, single_frame, Datagrams, Drop};
 pub use host::{Context, CpuTime, Host, Now};
 pub use platform::{Memory, NoMemory, Platform, RawRwLock, RawSpinLock};
 pub use reply::Reply;
 pub use route::routing_key;
 pub use serve::{serve, Outcome};
 pub use session::{Next, Progress, Session};
-pub use store::{Config, Error, Kv, Usage};
+pub use store::{parse_growth, Config, Error, Kv, Usage};
 
 /// What `version` answers, and `stats` says: the memcached whose protocol this
 /// is, since clients (libmemcached) read a number there and choose by it, then

@@ -9,6 +9,9 @@ pub const KEY_MAX: usize = 250;
 /// value with a one-byte key is therefore 1,048,516 bytes.
 pub const ITEM_MAX: usize = 1 << 20;
 
+/// The smallest that [`ITEM_MAX`] may be made.
+pub const ITEM_MAX_MIN: usize = 1 << 10;
+
 /// What memcached adds to key, flags and data when it compares an item with
 /// [`ITEM_MAX`]: its header (48), the cas number (8) and the key's NUL (1).
 pub const ITEM_OVERHEAD: usize = 57;
@@ -85,6 +88,10 @@ pub const MEMORY_MIN: usize = 1 << 20;
 /// units of eight bytes.
 pub const MEMORY_MAX: usize = 1 << 35;
 
+/// What a host's memory comes in: what a store takes besides its region is rounded
+/// up to so much, and its pages begin at a multiple of it.
+pub const HOST_PAGE: usize = 4096;
+
 /// Largest exptime that counts from now; above it, it is a Unix time.
 pub const RELATIVE_MAX: i64 = 60 * 60 * 24 * 30;
 
@@ -96,11 +103,64 @@ pub const PAGE_MIN: usize = 128 << 10;
 /// See [`PAGE_MIN`].
 pub const PAGE_MAX: usize = 1 << 20;
 
-/// Smallest chunk of a size class.
-pub const CHUNK_MIN: usize = 48;
+/// Smallest and largest room for key, flags and data in the smallest chunk.
+pub const MIN_CHUNK_MIN: usize = 16;
+/// See [`MIN_CHUNK_MIN`].
+pub const MIN_CHUNK_MAX: usize = 4096;
+
+/// Smallest chunk of a size class: [`MIN_CHUNK_MIN`] behind a header.
+pub const CHUNK_MIN: usize = 32 + MIN_CHUNK_MIN;
+
+/// How large a class's chunks may be in hundredths of the next smaller ones':
+/// at least so many that [`CLASSES_MAX`] classes are enough.
+pub const GROWTH_MIN: usize = 110;
+/// See [`GROWTH_MIN`].
+pub const GROWTH_MAX: usize = 400;
 
 /// Most size classes.
 pub const CLASSES_MAX: usize = 63;
+
+/// Chunks of the largest class that go into a page. What is larger goes into a
+/// chain of chunks.
+pub const CHUNKS_PER_PAGE: usize = 16;
+
+/// Chunks of a chain, if it need not have more: so many waste 3 % at most.
+pub const CHAIN_MAX: usize = 32;
+
+/// Bytes of a moving page that are copied at a time, unless a single chunk is
+/// more.
+pub const MOVE_BYTES: usize = 64 << 10;
+
+/// What part of its pages one item may take.
+pub const ITEM_SHARE: usize = 4;
+
+/// Largest chunk that is set aside for a CPU.
+pub const RESERVE_CHUNK_MAX: usize = 4 << 10;
+
+/// What a CPU's chunks that are set aside take at most, with classes growing by a
+/// quarter.
+pub const RESERVE_BYTES: usize = 32 << 10;
+
+/// What part of the memory may be set aside: a 64th, or one CPU's share.
+pub const RESERVE_SHARE: usize = 64;
+
+/// Most CPUs that have chunks of their own; a power of two.
+pub const RESERVES_MAX: usize = 64;
+
+/// Smallest chunk whose item can be pinned: less is copied in less time than
+/// that takes.
+pub const PIN_CHUNK_MIN: usize = 1 << 10;
+
+/// What part of a store's memory may be pinned: an eighth, so that receivers who
+/// are slow hold up replies, not the store.
+pub const PINNED_SHARE: usize = 8;
+
+/// How many times around a page that is to move is waited for pins to go.
+pub const PINNED_ROUNDS: u32 = 16;
+
+/// How many items are looked at for one in another page than the one that could
+/// not be moved last.
+pub const PAGE_TRIES: usize = 64;
 
 /// Most stripes of the table.
 pub const STRIPES_MAX: usize = 4096;

@@ -24,6 +24,8 @@ pub struct NoMemory;
 /// writers. Unlocking releases, locking acquires, so that what one holder
 /// wrote is seen by the next. The lock may be moved while nobody holds it.
 pub unsafe trait RawRwLock: Sized + Send + Sync {
+    /// Bytes that each takes elsewhere.
+    const BESIDE: usize = 0;
     /// A new, unlocked lock.
     ///
     /// # Errors
@@ -57,6 +59,8 @@ pub unsafe trait RawRwLock: Sized + Send + Sync {
 ///
 /// As for [`RawRwLock`], with one kind of holder.
 pub unsafe trait RawSpinLock: Sized + Send + Sync {
+    /// Bytes that each takes elsewhere.
+    const BESIDE: usize = 0;
     /// A new, unlocked lock.
     ///
     /// # Errors
@@ -91,6 +95,16 @@ pub unsafe trait Memory: Send + Sync {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    // For hosts under which somebody watches who touches what; nothing otherwise.
+
+    /// `len` bytes at `at` belong to nobody: who touches them is at fault.
+    #[inline(always)]
+    fn unused(&self, _at: usize, _len: usize) {}
+
+    /// `len` bytes at `at` are somebody's, who writes before he reads.
+    #[inline(always)]
+    fn used(&self, _at: usize, _len: usize) {}
 }
 
 /// The host's kinds of lock and memory.
@@ -116,11 +130,35 @@ pub trait Platform: 'static {
     ) -> Result<Self::Array<T>, NoMemory>;
 
     /// Called again and again while others have to get on before the caller
-    /// can, with no lock held. A host whose lock holders can lose their CPU gives
-    /// this one up.
-    fn relax() {
+    /// can, with no lock held; `tries` says how often that was in vain. A host whose
+    /// lock holders can lose their CPU gives this one up, and after some tries waits
+    /// for longer than a yield does: who is waited for may be queued on another CPU.
+    fn relax(tries: usize) {
+        let _ = tries;
         core::hint::spin_loop();
     }
+
+    /// Which CPU, or else which thread, this is. A hint: the more of them say the
+    /// same, the more get in each other's way.
+    fn here() -> usize {
+        0
+    }
+
+    // What follows is for hosts that can be watched. Each is called where it
+    // happens, locks held, and is nothing at all unless a host makes it more;
+    // who evaluates a closure pays for that.
+
+    /// An item was found: the hash of its key, and how long its text is.
+    #[inline(always)]
+    fn hit(_hash: impl FnOnce() -> u64, _len: impl FnOnce() -> usize) {}
+
+    /// Nothing live was found under a key of that hash.
+    #[inline(always)]
+    fn miss(_hash: impl FnOnce() -> u64) {}
+
+    /// A live item is made to go, its chunk is wanted.
+    #[inline(always)]
+    fn evict(_hash: u64, _len: impl FnOnce() -> usize) {}
 }
 
 /// A value behind a [`RawRwLock`].
@@ -129,6 +167,9 @@ pub trait Platform: 'static {
 ///
 /// `value` is borrowed only by a guard, and a guard exists only while its hold
 /// on `raw` does.
+///
+/// The two share a cache line, where they fit into one: who locks wants the value.
+#[repr(align(64))]
 pub struct RwLock<L, T> {
     raw: L,
     value: UnsafeCell<T>,
@@ -154,6 +195,7 @@ impl<L: RawRwLock, T> RwLock<L, T> {
     }
 
     /// Waits until no writer holds the lock.
+    #[inline]
     pub fn read(&self) -> ReadGuard<'_, L, T> {
         self.raw.read_lock();
         ReadGuard {
@@ -163,6 +205,7 @@ impl<L: RawRwLock, T> RwLock<L, T> {
     }
 
     /// Waits until nobody holds the lock.
+    #[inline]
     pub fn write(&self) -> WriteGuard<'_, L, T> {
         self.raw.write_lock();
         WriteGuard {
@@ -172,6 +215,7 @@ impl<L: RawRwLock, T> RwLock<L, T> {
     }
 
     /// The exclusive hold, if nobody has any.
+    #[inline]
     pub fn try_write(&self) -> Option<WriteGuard<'_, L, T>> {
         self.raw.try_write_lock().then(|| WriteGuard {
             lock: self,
@@ -189,6 +233,7 @@ pub struct ReadGuard<'a, L: RawRwLock, T> {
 impl<L: RawRwLock, T> Deref for ReadGuard<'_, L, T> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
         // SAFETY: the shared hold keeps writers out while `self` lives.
         unsafe { &*self.lock.value.get() }
@@ -196,6 +241,7 @@ impl<L: RawRwLock, T> Deref for ReadGuard<'_, L, T> {
 }
 
 impl<L: RawRwLock, T> Drop for ReadGuard<'_, L, T> {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: this guard has the shared hold, by the type's invariant.
         unsafe { self.lock.raw.read_unlock() }
@@ -211,6 +257,7 @@ pub struct WriteGuard<'a, L: RawRwLock, T> {
 impl<L: RawRwLock, T> Deref for WriteGuard<'_, L, T> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
         // SAFETY: the exclusive hold keeps everybody else out.
         unsafe { &*self.lock.value.get() }
@@ -218,6 +265,7 @@ impl<L: RawRwLock, T> Deref for WriteGuard<'_, L, T> {
 }
 
 impl<L: RawRwLock, T> DerefMut for WriteGuard<'_, L, T> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: the exclusive hold keeps everybody else out, and `&mut self`
         // keeps out a second borrow through this guard.
@@ -226,6 +274,7 @@ impl<L: RawRwLock, T> DerefMut for WriteGuard<'_, L, T> {
 }
 
 impl<L: RawRwLock, T> Drop for WriteGuard<'_, L, T> {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: this guard has the exclusive hold, by the type's invariant.
         unsafe { self.lock.raw.write_unlock() }
@@ -262,6 +311,7 @@ impl<L: RawSpinLock, T> SpinLock<L, T> {
     }
 
     /// Waits until nobody holds the lock.
+    #[inline]
     pub fn lock(&self) -> SpinGuard<'_, L, T> {
         self.raw.lock();
         SpinGuard {
@@ -271,6 +321,7 @@ impl<L: RawSpinLock, T> SpinLock<L, T> {
     }
 
     /// The hold, if nobody has it.
+    #[inline]
     pub fn try_lock(&self) -> Option<SpinGuard<'_, L, T>> {
         self.raw.try_lock().then(|| SpinGuard {
             lock: self,
@@ -288,6 +339,7 @@ pub struct SpinGuard<'a, L: RawSpinLock, T> {
 impl<L: RawSpinLock, T> Deref for SpinGuard<'_, L, T> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
         // SAFETY: the hold keeps everybody else out.
         unsafe { &*self.lock.value.get() }
@@ -295,6 +347,7 @@ impl<L: RawSpinLock, T> Deref for SpinGuard<'_, L, T> {
 }
 
 impl<L: RawSpinLock, T> DerefMut for SpinGuard<'_, L, T> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: the hold keeps everybody else out, and `&mut self` keeps out
         // a second borrow through this guard.
@@ -303,6 +356,7 @@ impl<L: RawSpinLock, T> DerefMut for SpinGuard<'_, L, T> {
 }
 
 impl<L: RawSpinLock, T> Drop for SpinGuard<'_, L, T> {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: this guard has the hold, by the type's invariant.
         unsafe { self.lock.raw.unlock() }

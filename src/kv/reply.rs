@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The text of one reply, built in a buffer that the caller owns.
 
+use crate::copy::copy;
 use crate::decimal::Decimal;
 use crate::limits::LINE_ROOM;
 
@@ -20,51 +21,128 @@ const _: () = assert!(OVERFLOW.len() <= LINE_ROOM);
 pub struct Reply<'b> {
     buf: &'b mut [u8],
     len: usize,
+    /// Where [`LINE_ROOM`] begins.
+    end: usize,
+    /// Where the text goes on when `buf` is full.
+    spare: Option<&'b mut [u8]>,
 }
 
 impl<'b> Reply<'b> {
     /// An empty reply in `buf`, which should be
     /// [`REPLY_MAX`](crate::limits::REPLY_MAX) bytes long; in a shorter one,
     /// answers stop fitting earlier.
+    #[inline]
     pub fn new(buf: &'b mut [u8]) -> Self {
-        Self { buf, len: 0 }
+        let end = buf.len().saturating_sub(LINE_ROOM);
+        Self {
+            buf,
+            len: 0,
+            end,
+            spare: None,
+        }
+    }
+
+    /// An empty reply in `first`, of any length, which moves to `second` when
+    /// it does not fit there; `second` is as [`Reply::new`] wants it.
+    #[inline]
+    pub fn with_spare(first: &'b mut [u8], second: &'b mut [u8]) -> Self {
+        Self {
+            spare: Some(second),
+            ..Self::new(first)
+        }
+    }
+
+    /// Whether what has been written is in the first buffer of
+    /// [`Reply::with_spare`] still.
+    #[inline]
+    pub fn is_in_first(&self) -> bool {
+        self.spare.is_some()
     }
 
     /// What has been written so far.
+    #[inline]
     pub fn text(&self) -> &[u8] {
         self.buf.get(..self.len).unwrap_or_default()
     }
 
     /// Forgets what has been written.
+    #[inline]
     pub fn clear(&mut self) {
         self.len = 0;
     }
 
     /// Whether a command with a short answer may still be executed. Asked
     /// before it is, since a `set` cannot be taken back.
+    #[inline]
     pub(crate) fn has_room(&self) -> bool {
         self.room() >= LINE_ROOM
     }
 
     /// Appends `bytes`, all or nothing.
+    #[inline]
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<(), Full> {
-        if bytes.len() > self.room() {
+        self.put_between(&[], bytes, &[])
+    }
+
+    /// Appends `bytes` between two others, or nothing.
+    #[inline]
+    pub(crate) fn put_between<const N: usize, const M: usize>(
+        &mut self,
+        first: &[u8; N],
+        bytes: &[u8],
+        last: &[u8; M],
+    ) -> Result<(), Full> {
+        let Some((front, middle, back)) = self.places(bytes.len()) else {
+            return self.put_elsewhere(first, bytes, last);
+        };
+        *front = *first;
+        copy(middle, bytes).ok_or(Full)?;
+        *back = *last;
+        let more = bytes.len().wrapping_add(N).wrapping_add(M);
+        self.len = self.len.wrapping_add(more);
+        Ok(())
+    }
+
+    /// Where three texts go, one behind the other, if they fit.
+    #[inline(always)]
+    fn places<const N: usize, const M: usize>(
+        &mut self,
+        len: usize,
+    ) -> Option<(&mut [u8; N], &mut [u8], &mut [u8; M])> {
+        let free = self.buf.get_mut(self.len..self.end)?;
+        let (front, free) = free.split_first_chunk_mut()?;
+        let (middle, free) = free.split_at_mut_checked(len)?;
+        Some((front, middle, free.first_chunk_mut()?))
+    }
+
+    /// As [`Reply::put_between`], in the spare buffer.
+    #[cold]
+    #[inline(never)]
+    fn put_elsewhere(&mut self, first: &[u8], bytes: &[u8], last: &[u8]) -> Result<(), Full> {
+        self.move_on();
+        let more = first.len().saturating_add(bytes.len());
+        if more.saturating_add(last.len()) > self.end.saturating_sub(self.len) {
             return Err(Full);
         }
-        self.append(bytes)
+        [first, bytes, last]
+            .into_iter()
+            .try_for_each(|part| self.append(part))
     }
 
     /// Appends `value` in decimal.
+    #[inline]
     pub(crate) fn put_decimal(&mut self, value: u64) -> Result<(), Full> {
         self.put(Decimal::new(value).as_bytes())
     }
 
     /// A point to come back to with [`Reply::overflow`].
+    #[inline]
     pub(crate) fn mark(&self) -> usize {
         self.len
     }
 
     /// Takes everything since `mark` back.
+    #[inline]
     pub(crate) fn rewind(&mut self, mark: usize) {
         self.len = self.len.min(mark);
     }
@@ -83,14 +161,15 @@ impl<'b> Reply<'b> {
         write: impl FnOnce(&mut Reply<'_>) -> Result<(), Full>,
         convert: impl FnOnce(&[u8], &mut Reply<'_>) -> Result<(), Full>,
     ) -> Result<(), Full> {
+        self.move_on();
         let free = self.buf.len().saturating_sub(self.len);
         let middle = self.len.saturating_add(free / 2);
         let (near, far) = self.buf.split_at_mut_checked(middle).ok_or(Full)?;
         let mut text = Reply::new(far);
         write(&mut text)?;
         let mut answer = Reply {
-            buf: near,
             len: self.len,
+            ..Reply::new(near)
         };
         convert(text.text(), &mut answer)?;
         self.len = answer.len;
@@ -106,15 +185,35 @@ impl<'b> Reply<'b> {
     }
 
     /// How much more fits.
+    #[inline]
     pub(crate) fn room(&self) -> usize {
-        self.buf
-            .len()
-            .saturating_sub(self.len)
-            .saturating_sub(LINE_ROOM)
+        let end = match &self.spare {
+            Some(spare) => spare.len().saturating_sub(LINE_ROOM),
+            None => self.end,
+        };
+        end.saturating_sub(self.len)
     }
 
+    /// Moves to the spare buffer, if there is one.
+    #[cold]
+    fn move_on(&mut self) {
+        let Some(spare) = self.spare.take() else {
+            return;
+        };
+        if let Some(start) = spare.get_mut(..self.len) {
+            start.copy_from_slice(self.text());
+            let len = self.len;
+            *self = Self::new(spare);
+            self.len = len;
+        }
+    }
+
+    #[inline]
     fn append(&mut self, bytes: &[u8]) -> Result<(), Full> {
         let end = self.len.checked_add(bytes.len()).ok_or(Full)?;
+        if end > self.buf.len() {
+            self.move_on();
+        }
         self.buf
             .get_mut(self.len..end)
             .ok_or(Full)?

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The request path of a datagram: frame, request, exec, reply.
 
-use crate::frame::{self, Datagrams, Drop};
+use crate::frame::{self, Drop};
 use crate::limits::FRAME_LEN;
-use crate::request::Requests;
+use crate::reply::Full;
+use crate::request::{self, Frequent, Parsed, Source};
 use crate::{binary, exec, Context, Counters, Kv, Platform, Reply};
 
 /// What is to be done after [`serve`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Send the reply's text, framed by [`Datagrams`] with this id.
+    /// Send the reply's text, framed by [`crate::Datagrams`] with this id.
     Reply {
         /// The request's id, which every datagram of the reply repeats.
         request_id: u16,
@@ -37,33 +38,108 @@ pub fn serve<P: Platform>(
         Err(drop) => return dropped(cx.mine, drop),
     };
     kv.tick(cx.now);
-    if binary::speaks(text) {
-        if binary::datagram(kv, cx, text, reply).is_err() {
-            cx.mine.reply_overflows.inc();
-        }
-        return answered(cx.mine, request_id, reply);
-    }
-    for mut request in Requests::new(text) {
-        let mark = reply.mark();
-        if !reply.has_room() || exec::run(kv, cx, &mut request, reply).is_err() {
-            // The rest is not executed: nobody could be told how it went.
-            cx.mine.reply_overflows.inc();
-            reply.rewind(mark);
-            reply.overflow();
-            break;
-        }
+    let Some((key, hash)) = request::only_get(text, &kv.hasher) else {
+        return serve_any(kv, cx, request_id, text, reply);
+    };
+    if exec::get(kv, cx, key, hash, reply).is_err() {
+        overflowed(cx, 0, reply);
     }
     answered(cx.mine, request_id, reply)
 }
 
+/// As [`serve`], whatever the text is.
+#[inline(never)]
+fn serve_any<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    request_id: u16,
+    text: &[u8],
+    reply: &mut Reply<'_>,
+) -> Outcome {
+    if binary::speaks(text) {
+        return serve_binary(kv, cx, request_id, text, reply);
+    }
+    let mut rest = text;
+    while !rest.is_empty() {
+        let mark = reply.mark();
+        let (done, len) = match Frequent::parse(rest) {
+            Some(_) if !reply.has_room() => (Err(Full), 0),
+            Some((Frequent::Get(key), len)) => (exec::get(kv, cx, key, kv.hash(key), reply), len),
+            Some((Frequent::Set(set), len)) => (exec::set(kv, cx, &set, reply), len),
+            None => match run_any(kv, cx, rest, reply) {
+                Some(done) => done,
+                // A line without newline ends the datagram.
+                None if rest.len() == text.len() => return dropped(cx.mine, Drop::NoNewline),
+                None => break,
+            },
+        };
+        if done.is_err() {
+            // The rest is not executed: nobody could be told how it went.
+            overflowed(cx, mark, reply);
+            break;
+        }
+        rest = rest.get(len..).unwrap_or_default();
+    }
+    answered(cx.mine, request_id, reply)
+}
+
+/// Executes the command at the front of `text`, whatever it is. How that went, and
+/// the command's length; `None` when it is no whole line.
+#[inline(never)]
+fn run_any<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    text: &[u8],
+    reply: &mut Reply<'_>,
+) -> Option<(Result<(), Full>, usize)> {
+    match request::parse_any(text, Source::Datagram) {
+        Parsed::Request { len, .. } if !reply.has_room() => Some((Err(Full), len)),
+        Parsed::Request {
+            mut request, len, ..
+        } => Some((exec::run(kv, cx, &mut request, reply), len)),
+        Parsed::More { .. } | Parsed::TooLong => None,
+    }
+}
+
+#[inline(never)]
+fn serve_binary<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    request_id: u16,
+    text: &[u8],
+    reply: &mut Reply<'_>,
+) -> Outcome {
+    if text.len() < binary::HEADER_LEN {
+        return dropped(cx.mine, Drop::NoNewline);
+    }
+    if binary::datagram(kv, cx, text, reply).is_err() {
+        cx.mine.reply_overflows.inc();
+    }
+    answered(cx.mine, request_id, reply)
+}
+
+/// Says so in place of what was to be said behind `mark`.
+#[cold]
+fn overflowed(cx: &Context<'_>, mark: usize, reply: &mut Reply<'_>) {
+    cx.mine.reply_overflows.inc();
+    reply.rewind(mark);
+    reply.overflow();
+}
+
+#[inline(always)]
 fn answered(mine: &Counters, request_id: u16, reply: &Reply<'_>) -> Outcome {
-    if reply.text().is_empty() {
+    let len = reply.mark();
+    if len == 0 {
         return Outcome::Silent;
     }
-    count_out(mine, request_id, reply);
+    let datagrams = u64::from(frame::datagrams(len));
+    let headers = datagrams.wrapping_mul(FRAME_LEN as u64);
+    mine.datagrams_out.add(datagrams);
+    mine.bytes_written.add(headers.wrapping_add(len as u64));
     Outcome::Reply { request_id }
 }
 
+#[cold]
 fn dropped(mine: &Counters, drop: Drop) -> Outcome {
     match drop {
         Drop::Short => mine.drop_short.inc(),
@@ -73,15 +149,8 @@ fn dropped(mine: &Counters, drop: Drop) -> Outcome {
     Outcome::Dropped(drop)
 }
 
+#[inline(always)]
 fn count_in(mine: &Counters, datagram: &[u8]) {
     mine.datagrams_in.inc();
     mine.bytes_read.add(datagram.len() as u64);
-}
-
-fn count_out(mine: &Counters, request_id: u16, reply: &Reply<'_>) {
-    let datagrams = u64::from(Datagrams::new(request_id, reply.text()).total());
-    let headers = datagrams.saturating_mul(FRAME_LEN as u64);
-    mine.datagrams_out.add(datagrams);
-    mine.bytes_written
-        .add(headers.saturating_add(reply.text().len() as u64));
 }

@@ -203,13 +203,13 @@ impl Session {
             return Ok(Step::Close);
         }
         if let (Some(left), Request::Get(get)) = (self.keys_left.take(), &mut request) {
-            while get.keys.rest().len() > left && get.keys.next().is_some() {}
+            while get.keys.left() > left && get.keys.next().is_some() {}
         }
         let mark = reply.mark();
         if exec::run(kv, cx, &mut request, reply).is_err() {
             match &request {
                 Request::Get(get) if !reply.text().is_empty() => {
-                    self.keys_left = Some(get.keys.rest().len());
+                    self.keys_left = Some(get.keys.left());
                     return Err(Full);
                 }
                 _ => {

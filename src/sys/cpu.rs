@@ -16,16 +16,24 @@ impl BhDisabled {
         Self(PhantomData)
     }
 
-    /// Switches them on for a moment: pending softirqs run, others may have the
-    /// CPU, and RCU sees that we held nothing. The caller holds no lock.
-    pub(crate) fn relax(&mut self) {
+    /// Switches them on for a moment, in which `pause` runs: pending softirqs
+    /// run, others may have the CPU, and RCU sees that we held nothing. The
+    /// caller holds no lock.
+    pub(crate) fn relax(&mut self, pause: impl FnOnce()) {
         // SAFETY: Undoes and redoes what `new` did, on this same CPU: the thread is bound to it.
         unsafe {
             bindings::ub_bh_enable();
             bindings::ub_cond_resched();
+            pause();
             bindings::ub_bh_disable();
         }
     }
+}
+
+/// The CPU this code runs on; a hint for a caller that may migrate.
+pub(crate) fn this() -> usize {
+    // SAFETY: Reads the CPU's number; no requirements.
+    unsafe { bindings::ub_cpu_this() as usize }
 }
 
 impl Drop for BhDisabled {
@@ -35,8 +43,14 @@ impl Drop for BhDisabled {
     }
 }
 
-/// The CPU this code runs on; a hint for a caller that may migrate.
-pub(crate) fn this() -> usize {
-    // SAFETY: Reads the CPU's number; no requirements.
-    unsafe { bindings::ub_cpu_this() as usize }
+/// Somebody else would run on this CPU if the calling thread did not.
+pub(crate) fn is_wanted() -> bool {
+    // SAFETY: Looks at the CPU's run queue; no requirements.
+    unsafe { bindings::ub_cpu_is_wanted() }
+}
+
+/// A moment's rest for the other threads of the core.
+pub(crate) fn relax() {
+    // SAFETY: No requirements.
+    unsafe { bindings::ub_cpu_relax() };
 }

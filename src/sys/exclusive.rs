@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A value that one context at a time may use, and nobody waits for.
 
-use core::cell::UnsafeCell;
-use kernel::sync::atomic::{Acquire, Atomic, Release};
+use core::{
+    cell::UnsafeCell,
+    ops::{Deref, DerefMut},
+    sync::atomic::{
+        AtomicBool,
+        Ordering::{Acquire, Relaxed, Release},
+    },
+};
 
 /// A value with a flag that says whether somebody is using it.
 ///
 /// # Invariants
 ///
-/// Only who set `taken` from 0 to 1 reaches `value`, until it sets it back.
+/// Only who has set `taken` reaches `value`, by a [`Guard`], until that
+/// clears it.
 #[repr(align(64))]
 pub(crate) struct Exclusive<T> {
-    taken: Atomic<i32>,
+    taken: AtomicBool,
     value: UnsafeCell<T>,
 }
 
@@ -21,20 +28,51 @@ unsafe impl<T: Send> Sync for Exclusive<T> {}
 impl<T> Exclusive<T> {
     pub(crate) fn new(value: T) -> Self {
         Self {
-            taken: Atomic::new(0),
+            taken: AtomicBool::new(false),
             value: UnsafeCell::new(value),
         }
     }
 
-    /// Runs `act` on the value; nothing, when somebody is at it already.
-    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut T) -> R) -> Option<R> {
+    /// The value, until the guard is dropped; nothing, when somebody has it.
+    #[inline]
+    pub(crate) fn take(&self) -> Option<Guard<'_, T>> {
         // Acquire: what the one before us did, up to its release, has happened.
-        if self.taken.cmpxchg(0, 1, Acquire).is_err() {
-            return None;
-        }
-        // SAFETY: We have just set the flag.
-        let result = act(unsafe { &mut *self.value.get() });
-        self.taken.store(0, Release);
-        Some(result)
+        self.taken
+            .compare_exchange(false, true, Acquire, Relaxed)
+            .ok()?;
+        // INVARIANT: We have just set the flag.
+        Some(Guard(self))
+    }
+}
+
+/// The only way to an [`Exclusive`] value.
+///
+/// # Invariants
+///
+/// Who made this has set `taken`, and nobody has cleared it.
+pub(crate) struct Guard<'a, T>(&'a Exclusive<T>);
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: By the type invariant the value is ours alone.
+        unsafe { &*self.0.value.get() }
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: By the type invariant the value is ours alone.
+        unsafe { &mut *self.0.value.get() }
+    }
+}
+
+impl<T> Drop for Guard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.taken.store(false, Release);
     }
 }

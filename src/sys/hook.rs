@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Netfilter hooks, and what a hook may do with a packet.
 
-use super::{bindings, net::Net, rx_packet::RxPacket, Family};
+use super::{
+    bindings,
+    net::Net,
+    rx_packet::{family_in, Look, RxPacket},
+    Family, //
+};
 use core::{marker::PhantomData, ptr::NonNull, slice};
 use kernel::{
     bindings::sk_buff,
@@ -19,6 +24,11 @@ pub(crate) trait Hook: Send + Sync + 'static {
     /// A packet passed the host's firewall and is about to be delivered. Runs
     /// in softirq context, in an RCU read-side section.
     fn local_in(&self, packet: HookPacket<'_>) -> Verdict;
+
+    /// A plain frame with IPv4 or IPv6 came in (`ub_skb_look_early`), and the
+    /// stack has not routed it, nor, at a device's ingress, looked at it at all.
+    /// The same context.
+    fn early(&self, packet: HookPacket<'_>) -> Verdict;
 }
 
 /// A packet that a hook looks at.
@@ -26,28 +36,37 @@ pub(crate) trait Hook: Send + Sync + 'static {
 /// # Invariants
 ///
 /// `skb` is valid and the hook's for the time of the call; `skb->data` is the
-/// network header.
+/// network header, and `linear` bytes from there are linear. `look` is what is
+/// known of it, if anything is.
 pub(crate) struct HookPacket<'a> {
     skb: NonNull<sk_buff>,
     family: Family,
+    linear: usize,
+    look: Option<Look>,
     _call: PhantomData<&'a mut sk_buff>,
 }
 
 impl HookPacket<'_> {
     /// IPv4 or IPv6.
+    #[inline]
     pub(crate) fn family(&self) -> Family {
         self.family
     }
 
     /// The first `len` bytes from the network header; nothing when the packet
     /// is shorter, or there was no memory to make them linear.
+    #[inline]
     pub(crate) fn bytes(&mut self, len: usize) -> Option<&[u8]> {
         let skb = self.skb.as_ptr();
-        // SAFETY: Valid by the type invariant.
-        if !unsafe { bindings::ub_skb_may_pull(skb, u32::try_from(len).ok()?) } {
-            return None;
+        if len > self.linear {
+            // SAFETY: Valid by the type invariant.
+            if !unsafe { bindings::ub_skb_may_pull(skb, u32::try_from(len).ok()?) } {
+                return None;
+            }
+            // INVARIANT: So many are linear now.
+            self.linear = len;
         }
-        // SAFETY: `len` bytes are linear now, and not written while `self` is borrowed.
+        // SAFETY: `len` bytes are linear, and not written while `self` is borrowed.
         Some(unsafe { slice::from_raw_parts((*skb).data, len) })
     }
 
@@ -58,23 +77,59 @@ impl HookPacket<'_> {
         usize::try_from(unsafe { bindings::ub_skb_udp6_offset(self.skb.as_ptr()) }).ok()
     }
 
-    /// Several datagrams that the device merged into one packet.
-    pub(crate) fn is_merged(&self) -> bool {
-        // SAFETY: Valid by the type invariant.
-        unsafe { bindings::ub_skb_is_gso(self.skb.as_ptr()) }
+    /// What else there is to know before the packet is taken.
+    #[inline]
+    pub(crate) fn traits(&mut self) -> Traits {
+        Traits(self.look().facts)
     }
 
-    /// Sent to this host alone: no broadcast, no multicast, at the link and at
-    /// the network layer.
-    pub(crate) fn is_for_host(&self) -> bool {
-        // SAFETY: Valid by the type invariant.
-        unsafe { bindings::ub_skb_for_host(self.skb.as_ptr()) }
+    #[inline]
+    fn look(&mut self) -> Look {
+        let skb = self.skb.as_ptr();
+        *self.look.get_or_insert_with(|| {
+            // SAFETY: Valid by the type invariant, in the receive path.
+            unsafe { bindings::ub_skb_look(skb) }.into()
+        })
     }
 
     /// The host's IPsec policies let the packet in.
     pub(crate) fn is_permitted(&mut self) -> bool {
         // SAFETY: Valid by the type invariant, in the receive path, with its route.
         unsafe { bindings::ub_skb_ipsec_ok(self.skb.as_ptr()) }
+    }
+
+    /// From another host's unicast address to one of the device's own. The
+    /// network header was looked at with [`bytes`](Self::bytes).
+    #[inline]
+    pub(crate) fn is_addressed(&self) -> bool {
+        let skb = self.skb.as_ptr();
+        // SAFETY: Valid by the type invariant, and in an RCU read-side section; the header is
+        // linear.
+        unsafe {
+            match self.family {
+                Family::V4 => bindings::ub_skb_is_addressed4(skb),
+                Family::V6 => bindings::ub_skb_is_addressed6(skb),
+            }
+        }
+    }
+
+    /// Has the packet end after `len` bytes; false when it ends before, or
+    /// there was no memory to cut it.
+    #[inline]
+    pub(crate) fn ends_at(&mut self, len: usize) -> bool {
+        let skb = self.skb.as_ptr();
+        // SAFETY: Valid by the type invariant.
+        let whole = unsafe { (*skb).len } as usize;
+        match u32::try_from(len) {
+            _ if whole <= len => whole == len,
+            Ok(len) => {
+                // INVARIANT: What is looked at after this is asked for anew.
+                self.linear = 0;
+                // SAFETY: As above.
+                unsafe { bindings::ub_skb_trim_checked(skb, len) }
+            }
+            Err(_) => false,
+        }
     }
 
     /// Not ours: the stack goes on with it, untouched.
@@ -89,19 +144,54 @@ impl HookPacket<'_> {
 
     /// Ours: takes the packet out of the stack. `udp_offset` is where its UDP
     /// header begins; gives the packet back when that is not within it.
+    #[inline(always)]
     pub(crate) fn steal(mut self, udp_offset: usize) -> Result<(RxPacket, Verdict), Self> {
         let end = udp_offset.saturating_add(super::rx_packet::UDP_LEN);
         let (Some(_), Ok(offset)) = (self.bytes(end), u32::try_from(udp_offset)) else {
             return Err(self);
         };
+        let look = self.look();
         // SAFETY: The packet is the hook's in a receive path, and the verdict that goes with it
         // tells the stack that it is gone; it is linear to the end of the UDP header.
-        let packet = unsafe { RxPacket::from_receive(self.skb, offset) };
+        let packet = unsafe { RxPacket::from_receive(self.skb, offset, self.family, look) };
         Ok((packet, Verdict(bindings::NF_STOLEN)))
     }
 }
 
-/// The hooks at LOCAL_IN, IPv4 and IPv6, until they are dropped.
+/// What there is to know of a packet, asked all at once.
+pub(crate) struct Traits(u32);
+
+impl Traits {
+    /// Several datagrams that the device merged into one packet.
+    #[inline]
+    pub(crate) fn is_merged(&self) -> bool {
+        self.0 & bindings::UB_MERGED != 0
+    }
+
+    /// Sent to this host alone: no broadcast, no multicast, at the link and at
+    /// the network layer.
+    #[inline]
+    pub(crate) fn is_for_host(&self) -> bool {
+        self.0 & bindings::UB_NOT_FOR_HOST == 0
+    }
+
+    /// The host has IPsec policies: [`HookPacket::is_permitted`] asks them.
+    #[inline]
+    pub(crate) fn asks_policies(&self) -> bool {
+        self.0 & bindings::UB_POLICY != 0
+    }
+}
+
+/// Where in the stack hooks can be, for all devices.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Point {
+    /// Before the route is looked up.
+    PreRouting,
+    /// Where the host takes what is for it.
+    LocalIn,
+}
+
+/// The hooks at one point, IPv4 and IPv6, until they are dropped.
 ///
 /// # Invariants
 ///
@@ -119,15 +209,15 @@ unsafe impl<H: Hook> Sync for Hooks<H> {}
 
 /// After every rule of the host's own firewall: only the confirmation of
 /// connection tracking, which takes no decision, comes later.
-const PRIORITY: i32 = i32::MAX - 1;
+pub(super) const PRIORITY: i32 = i32::MAX - 1;
 
 impl<H: Hook> Hooks<H> {
-    /// Has `target` see the packets for this host.
-    pub(crate) fn register(net: Net, target: Arc<H>) -> Result<Self> {
+    /// Has `target` see the packets that come to `point`.
+    pub(crate) fn register(net: Net, point: Point, target: Arc<H>) -> Result<Self> {
         let ops = KBox::new(
             [
-                Opaque::new(ops::<H>(Family::V4, &target)),
-                Opaque::new(ops::<H>(Family::V6, &target)),
+                Opaque::new(ops::<H>(Family::V4, point, &target)),
+                Opaque::new(ops::<H>(Family::V6, point, &target)),
             ],
             GFP_KERNEL,
         )?;
@@ -159,15 +249,26 @@ impl<H: Hook> Drop for Hooks<H> {
     }
 }
 
-fn ops<H: Hook>(family: Family, target: &Arc<H>) -> bindings::nf_hook_ops {
+fn ops<H: Hook>(family: Family, point: Point, target: &Arc<H>) -> bindings::nf_hook_ops {
+    let (hook, number): (bindings::nf_hookfn, _) = match (point, family) {
+        (Point::LocalIn, Family::V4) => (
+            Some(entry_v4::<H>),
+            bindings::nf_inet_hooks_NF_INET_LOCAL_IN,
+        ),
+        (Point::LocalIn, Family::V6) => (
+            Some(entry_v6::<H>),
+            bindings::nf_inet_hooks_NF_INET_LOCAL_IN,
+        ),
+        (Point::PreRouting, _) => (
+            Some(entry_early::<H>),
+            bindings::nf_inet_hooks_NF_INET_PRE_ROUTING,
+        ),
+    };
     bindings::nf_hook_ops {
-        hook: Some(match family {
-            Family::V4 => entry_v4::<H>,
-            Family::V6 => entry_v6::<H>,
-        }),
+        hook,
         priv_: Arc::as_ptr(target).cast_mut().cast(),
         pf: family.number() as u8,
-        hooknum: bindings::nf_inet_hooks_NF_INET_LOCAL_IN,
+        hooknum: number,
         priority: PRIORITY,
         ..Default::default()
     }
@@ -181,8 +282,10 @@ unsafe extern "C" fn entry_v4<H: Hook>(
     skb: *mut sk_buff,
     _state: *const bindings::nf_hook_state,
 ) -> c_uint {
+    // A closure, and so a function of its own, in which the family is known.
+    let call = |target: &H, packet: HookPacket<'_>| target.local_in(packet);
     // SAFETY: As promised by our own caller.
-    unsafe { entry::<H>(Family::V4, target, skb) }
+    unsafe { entry(Family::V4, None, target, skb, call) }
 }
 
 /// # Safety
@@ -193,25 +296,55 @@ unsafe extern "C" fn entry_v6<H: Hook>(
     skb: *mut sk_buff,
     _state: *const bindings::nf_hook_state,
 ) -> c_uint {
+    let call = |target: &H, packet: HookPacket<'_>| target.local_in(packet);
     // SAFETY: As promised by our own caller.
-    unsafe { entry::<H>(Family::V6, target, skb) }
+    unsafe { entry(Family::V6, None, target, skb, call) }
 }
 
 /// # Safety
 ///
-/// As for [`entry_v4`].
-unsafe fn entry<H: Hook>(family: Family, target: *mut c_void, skb: *mut sk_buff) -> c_uint {
+/// As for [`entry_v4`], or for the ingress of a device.
+pub(super) unsafe extern "C" fn entry_early<H: Hook>(
+    target: *mut c_void,
+    skb: *mut sk_buff,
+    _state: *const bindings::nf_hook_state,
+) -> c_uint {
+    // SAFETY: The packet is valid.
+    let look = Look::from(unsafe { bindings::ub_skb_look_early(skb) });
+    let facts = look.facts;
+    if facts & bindings::UB_STRANGE != 0 {
+        return bindings::NF_ACCEPT;
+    }
+    // SAFETY: As promised by our own caller.
+    unsafe { entry(family_in(facts), Some(look), target, skb, H::early) }
+}
+
+/// # Safety
+///
+/// As for [`entry_early`].
+#[inline(always)]
+unsafe fn entry<H: Hook>(
+    family: Family,
+    look: Option<Look>,
+    target: *mut c_void,
+    skb: *mut sk_buff,
+    call: impl FnOnce(&H, HookPacket<'_>) -> Verdict,
+) -> c_uint {
     let Some(skb) = NonNull::new(skb) else {
         return bindings::NF_ACCEPT;
     };
+    // SAFETY: Netfilter's packets are valid; both are plain counts.
+    let linear = unsafe { (*skb.as_ptr()).len.wrapping_sub((*skb.as_ptr()).data_len) } as usize;
     // SAFETY: `priv` is the hook's target, which lives until the hook is unregistered.
     let target = unsafe { &*target.cast::<H>() };
     // INVARIANT: Netfilter hands the packet to us for the time of this call, with `data` at the
-    // network header, as it always is at LOCAL_IN.
+    // network header, as it always is from a device's ingress on.
     let packet = HookPacket {
         skb,
         family,
+        linear,
+        look,
         _call: PhantomData,
     };
-    target.local_in(packet).0
+    call(target, packet).0
 }

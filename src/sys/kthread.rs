@@ -29,6 +29,12 @@ pub(crate) fn pid() -> i32 {
     unsafe { bindings::ub_current_pid() }
 }
 
+/// Has the calling thread sleep for some `us` microseconds.
+pub(crate) fn nap(us: u32) {
+    // SAFETY: Called from a `Run::run`, which may sleep.
+    unsafe { bindings::ub_nap(us) };
+}
+
 /// A reference to a thread's task.
 ///
 /// # Invariants
@@ -50,6 +56,13 @@ impl Task {
     pub(crate) fn move_to(&self, cpu: u32) {
         // SAFETY: The reference keeps the task alive.
         unsafe { bindings::ub_kthread_move(self.0.as_ptr(), cpu) };
+    }
+
+    /// Whether the thread goes before all normal ones (`SCHED_FIFO`, the lowest
+    /// of its priorities), or is one of them. May sleep.
+    pub(crate) fn set_fifo(&self, fifo: bool) {
+        // SAFETY: The reference keeps the task alive.
+        unsafe { bindings::ub_task_set_fifo(self.0.as_ptr(), fifo) };
     }
 
     fn wake(&self) {
@@ -82,7 +95,7 @@ unsafe impl<T: Run> Sync for KThread<T> {}
 
 impl<T: Run> KThread<T> {
     /// Starts a thread called `unbuckle/<index>` on `cpu`.
-    pub(crate) fn spawn(state: T, cpu: u32, index: u32) -> Result<Self> {
+    pub(crate) fn spawn(state: T, cpu: u32, index: u32, fifo: bool) -> Result<Self> {
         let state = KBox::into_raw(KBox::new(state, GFP_KERNEL)?);
         // SAFETY: `main::<T>` gets the state it expects.
         let task =
@@ -97,6 +110,7 @@ impl<T: Run> KThread<T> {
         };
         // INVARIANT: `ub_kthread_create` took a reference for us.
         let task = Task(task);
+        task.set_fifo(fifo);
         task.wake();
         // SAFETY: From a box, so not null.
         let state = unsafe { NonNull::new_unchecked(state) };

@@ -27,6 +27,8 @@ unsafe impl Sync for RwLock {}
 // SAFETY: A write lock of `rwlock_t` excludes every other holder, a read lock every writer, and
 // both acquire on lock and release on unlock.
 unsafe impl RawRwLock for RwLock {
+    const BESIDE: usize = size_of::<Line<bindings::rwlock_t>>().next_power_of_two();
+
     fn new() -> Result<Self, NoMemory> {
         let lock = KBox::new(Line(Opaque::zeroed()), GFP_KERNEL).map_err(|_| NoMemory)?;
         // SAFETY: The memory is valid, and nobody else knows it yet.
@@ -75,6 +77,8 @@ unsafe impl Sync for SpinLock {}
 
 // SAFETY: `spinlock_t` has at most one holder; it acquires on lock and releases on unlock.
 unsafe impl RawSpinLock for SpinLock {
+    const BESIDE: usize = size_of::<Line<bindings::spinlock_t>>().next_power_of_two();
+
     fn new() -> Result<Self, NoMemory> {
         let lock = KBox::new(Line(Opaque::zeroed()), GFP_KERNEL).map_err(|_| NoMemory)?;
         // SAFETY: The memory is valid, and nobody else knows it yet.

@@ -58,6 +58,15 @@ unsafe impl kv::Memory for Region {
     }
 }
 
+/// Bytes that the system takes to map a region of `bytes`: a pointer for each page,
+/// in its list of them and in the page tables; some pages of those are not full.
+pub(crate) fn tables(bytes: usize) -> usize {
+    const POINTER: usize = size_of::<usize>();
+    let pointers = bytes.div_ceil(PAGE_SIZE).saturating_mul(POINTER);
+    let rounded = pointers.next_multiple_of(PAGE_SIZE);
+    rounded.saturating_mul(2).saturating_add(4 * PAGE_SIZE)
+}
+
 /// Bytes that could be allocated now without swapping.
 pub(crate) fn available() -> u64 {
     // SAFETY: Reads counters; no requirements.

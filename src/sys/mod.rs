@@ -5,15 +5,21 @@
 pub(crate) mod cpu;
 pub(crate) mod exclusive;
 pub(crate) mod hook;
+pub(crate) mod ingress;
 pub(crate) mod kthread;
 pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod net;
+pub(crate) mod node;
 pub(crate) mod params;
 pub(crate) mod queue;
 pub(crate) mod rx_packet;
+pub(crate) mod sheets;
 pub(crate) mod socket;
+pub(crate) mod stock;
+pub(crate) mod sysfs;
 pub(crate) mod time;
+pub(crate) mod trace;
 pub(crate) mod tx_packet;
 
 /// What bindgen made of `abi/unbuckle.h`.
@@ -52,15 +58,6 @@ impl Family {
         match self {
             Family::V4 => kernel::bindings::AF_INET,
             Family::V6 => kernel::bindings::AF_INET6,
-        }
-    }
-
-    /// The family of an `AF_*` number.
-    pub(crate) fn from_number(number: u32) -> Option<Self> {
-        match number {
-            kernel::bindings::AF_INET => Some(Family::V4),
-            kernel::bindings::AF_INET6 => Some(Family::V6),
-            _ => None,
         }
     }
 }

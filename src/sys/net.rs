@@ -66,6 +66,18 @@ impl Device {
         unsafe { Self(NonNull::new_unchecked(raw(skb))) }
     }
 
+    /// Its index.
+    pub(crate) fn index(&self) -> u32 {
+        // SAFETY: By the type invariant the device is there.
+        unsafe { bindings::ub_dev_index(self.as_ptr()) }
+    }
+
+    /// The index of its VRF, or 0.
+    pub(crate) fn vrf(&self) -> u32 {
+        // SAFETY: By the type invariant the device is there.
+        unsafe { bindings::ub_dev_vrf(self.as_ptr()) }
+    }
+
     pub(super) fn as_ptr(&self) -> *mut net_device {
         self.0.as_ptr()
     }

@@ -10,10 +10,19 @@ use kernel::{prelude::*, str::Formatter, sync::Arc};
 pub(crate) struct Raw {
     pub(crate) port: u32,
     pub(crate) memory: u32,
+    pub(crate) min_chunk: u32,
+    pub(crate) growth: [u8; bindings::UB_GROWTH_LEN as usize],
+    pub(crate) item_max: u32,
+    pub(crate) stripes: u32,
+    pub(crate) responders: u32,
     pub(crate) workers: u32,
     pub(crate) budget: u32,
+    pub(crate) busy_poll_us: u32,
+    pub(crate) fifo: bool,
     pub(crate) cpus_given: bool,
     pub(crate) routing: [u8; bindings::UB_ROUTING_LEN as usize],
+    pub(crate) hook: [u8; bindings::UB_HOOK_LEN as usize],
+    pub(crate) dev: [u8; bindings::UB_DEV_LEN as usize],
 }
 
 /// The parameters' lock is held: nobody else reads or writes them.
@@ -86,10 +95,19 @@ pub(crate) fn read(_locked: &Locked) -> Raw {
         Raw {
             port: bindings::ub_param_port,
             memory: bindings::ub_param_memory,
+            min_chunk: bindings::ub_param_min_chunk,
+            growth: bindings::ub_param_growth,
+            item_max: bindings::ub_param_item_max,
+            stripes: bindings::ub_param_stripes,
+            responders: bindings::ub_param_responders,
             workers: bindings::ub_param_workers,
             budget: bindings::ub_param_budget,
+            busy_poll_us: bindings::ub_param_busy_poll_us,
+            fifo: bindings::ub_param_fifo,
             cpus_given: !matches!(bindings::ub_param_cpus[0], 0 | b'\n'),
             routing: bindings::ub_param_routing,
+            hook: bindings::ub_param_hook,
+            dev: bindings::ub_param_dev,
         }
     }
 }
@@ -121,11 +139,12 @@ const LIST_LEN: usize = bindings::UB_CPUS_LEN as usize - 1;
 
 /// Shows in sysfs what was chosen where the command line left it open. A list
 /// of CPUs too long for the buffer is shown cut.
-pub(crate) fn publish(_locked: &Locked, workers: u32, cpus: &[u32]) {
+pub(crate) fn publish(_locked: &Locked, workers: u32, cpus: &[u32], responders: u32) {
     // SAFETY: The lock keeps sysfs readers out, and nobody else knows the variables. The last byte
     // of the list is not part of the slice and stays 0.
     let list = unsafe {
         bindings::ub_shown_workers = workers;
+        bindings::ub_param_responders = responders;
         let list = addr_of_mut!(bindings::ub_shown_cpus).cast::<u8>();
         core::slice::from_raw_parts_mut(list, LIST_LEN)
     };

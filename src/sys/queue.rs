@@ -4,7 +4,7 @@
 //! Intrusive (a packet is its own list node), so that queueing allocates
 //! nothing, and bounded by the memory that its packets hold.
 
-use super::{bindings, kthread::Task, rx_packet::RxPacket};
+use super::{bindings, kthread::Task, rx_packet::Kept};
 use core::ptr::{null_mut, NonNull};
 use kernel::{prelude::*, types::Opaque};
 
@@ -16,7 +16,7 @@ const FULL: c_int = -(kernel::bindings::ENOBUFS as c_int);
 /// # Invariants
 ///
 /// The queue is initialised, stays where it is (on the heap), and each packet
-/// in it came from `RxPacket::into_raw`.
+/// in it came from `Kept::into_raw`.
 pub(crate) struct Queue(KBox<Opaque<bindings::ub_queue>>);
 
 // SAFETY: All access goes through the queue's own lock.
@@ -27,12 +27,15 @@ unsafe impl Sync for Queue {}
 /// Why a packet was not queued; here it is.
 pub(crate) enum Refused {
     /// Those that wait hold as much memory as they may.
-    Full(RxPacket),
+    Full(Kept),
     /// Nobody serves the queue.
-    Closed(RxPacket),
+    Closed(Kept),
 }
 
 impl Queue {
+    /// What one takes on the heap.
+    pub(crate) const BYTES: usize = size_of::<bindings::ub_queue>().next_power_of_two();
+
     /// An empty queue.
     pub(crate) fn new() -> Result<Self> {
         let queue = KBox::new(Opaque::zeroed(), GFP_KERNEL)?;
@@ -57,7 +60,7 @@ impl Queue {
 
     /// Appends a packet unless those waiting already hold `max_bytes` of
     /// memory. The caller has bottom halves off.
-    pub(crate) fn push(&self, packet: RxPacket, max_bytes: u32) -> Result<(), Refused> {
+    pub(crate) fn push(&self, packet: Kept, max_bytes: u32) -> Result<(), Refused> {
         let Some(skb) = NonNull::new(packet.into_raw()) else {
             return Ok(());
         };
@@ -67,12 +70,30 @@ impl Queue {
             return Ok(());
         }
         // SAFETY: The queue did not take it, so it is still ours.
-        let packet = unsafe { RxPacket::from_raw(skb) };
+        let packet = unsafe { Kept::from_raw(skb) };
         Err(if err == FULL {
             Refused::Full(packet)
         } else {
             Refused::Closed(packet)
         })
+    }
+
+    /// Nothing waits, as it seems.
+    pub(crate) fn is_empty(&self) -> bool {
+        // SAFETY: The queue is initialised.
+        unsafe { bindings::ub_queue_is_empty(self.0.get()) }
+    }
+
+    /// Packets that wait, as it seems.
+    pub(crate) fn len(&self) -> u32 {
+        // SAFETY: The queue is initialised.
+        unsafe { bindings::ub_queue_len(self.0.get()) }
+    }
+
+    /// Bytes of memory that those hold.
+    pub(crate) fn bytes(&self) -> u32 {
+        // SAFETY: The queue is initialised.
+        unsafe { bindings::ub_queue_bytes(self.0.get()) }
     }
 
     /// Sleeps until there is a packet or the thread is asked to end.
@@ -115,7 +136,7 @@ impl Batch {
     }
 
     /// The oldest packet.
-    pub(crate) fn pop(&mut self) -> Option<RxPacket> {
+    pub(crate) fn pop(&mut self) -> Option<Kept> {
         pop(&mut self.0)
     }
 }
@@ -127,9 +148,9 @@ impl Drop for Batch {
 }
 
 /// `queue` is initialised, and nobody else uses it now.
-fn pop(queue: &mut KBox<Opaque<bindings::ub_queue>>) -> Option<RxPacket> {
+fn pop(queue: &mut KBox<Opaque<bindings::ub_queue>>) -> Option<Kept> {
     // SAFETY: Initialised and ours alone.
     let skb = NonNull::new(unsafe { bindings::ub_queue_pop(queue.get()) })?;
     // SAFETY: All packets of a queue came from `into_raw`, and this one is out of it now.
-    Some(unsafe { RxPacket::from_raw(skb) })
+    Some(unsafe { Kept::from_raw(skb) })
 }

@@ -8,7 +8,7 @@
 use super::{
     bindings,
     net::Net,
-    rx_packet::{RxPacket, UDP_LEN},
+    rx_packet::{family_in, Look, RxPacket, UDP_LEN},
 };
 use core::ptr::{null_mut, NonNull};
 use kernel::{
@@ -21,7 +21,7 @@ use kernel::{
 /// What gets the packets that reach the socket.
 pub(crate) trait Receiver: Send + Sync + 'static {
     /// A UDP packet for the port; its checksum was verified. `for_host` as in
-    /// [`HookPacket::is_for_host`](super::hook::HookPacket::is_for_host). Runs
+    /// [`Traits::is_for_host`](super::hook::Traits::is_for_host). Runs
     /// in softirq context, in an RCU read-side section.
     fn receive(&self, packet: RxPacket, for_host: bool);
 }
@@ -85,14 +85,16 @@ unsafe extern "C" fn entry<R: Receiver>(sk: *mut sock, skb: *mut sk_buff) -> c_i
     };
     // SAFETY: Ours; the network header stands before the UDP header, which UDP made linear.
     let (packet, for_host) = unsafe {
-        let for_host = bindings::ub_skb_for_host(skb);
         bindings::ub_skb_to_network(skb);
+        let look = Look::from(bindings::ub_skb_look_late(skb));
         let transport = bindings::ub_skb_transport(skb);
         if !bindings::ub_skb_may_pull(skb, transport.saturating_add(UDP_LEN as u32)) {
             bindings::ub_skb_drop(skb);
             return 0;
         }
-        (RxPacket::from_receive(owned, transport), for_host)
+        let facts = look.facts;
+        let packet = RxPacket::from_receive(owned, transport, family_in(facts), look);
+        (packet, facts & bindings::UB_NOT_FOR_HOST == 0)
     };
     target.receive(packet, for_host);
     0

@@ -2,6 +2,7 @@
 //! The kernel's clocks in seconds, and its random numbers.
 
 use super::bindings;
+use core::ptr::addr_of;
 
 /// Seconds since boot, never going back.
 pub(crate) fn monotonic() -> u64 {
@@ -10,11 +11,24 @@ pub(crate) fn monotonic() -> u64 {
     u64::try_from(seconds).unwrap_or(0)
 }
 
+/// A clock in nanoseconds, for a thread that is bound to its CPU.
+pub(crate) fn local_ns() -> u64 {
+    // SAFETY: No requirements.
+    unsafe { bindings::ub_clock_ns() }
+}
+
 /// Seconds since 1970.
 pub(crate) fn real() -> u64 {
     // SAFETY: As in `monotonic`.
     let seconds = unsafe { bindings::ktime_get_real_seconds() };
     u64::try_from(seconds).unwrap_or(0)
+}
+
+/// The number of the current tick, of which there are 100 to 1,000 a second.
+#[inline]
+pub(crate) fn tick() -> usize {
+    // SAFETY: A word that only grows, written by the timer; no requirements.
+    unsafe { addr_of!(bindings::jiffies).read_volatile() }
 }
 
 /// A secret that nobody outside can guess.

@@ -4,6 +4,7 @@
 use super::{
     bindings,
     net::{Device, Net},
+    sheets::Text,
     Family,
 };
 use core::{mem::ManuallyDrop, ptr::NonNull, slice};
@@ -23,7 +24,7 @@ pub(crate) const IPV6_LEN: usize = 40;
 ///
 /// # Invariants
 ///
-/// `skb` is a valid linear packet that this value owns, with at least
+/// `skb` is a valid packet that this value owns, linear but for texts attached, with at least
 /// `headroom` bytes free before its data and `room` after.
 pub(crate) struct TxPacket {
     skb: NonNull<sk_buff>,
@@ -67,6 +68,30 @@ impl TxPacket {
         Some(())
     }
 
+    /// Appends a text that is on a sheet, without copying it; nothing when it is
+    /// not, or there are [`PARTS_MAX`](super::sheets::PARTS_MAX) of them. After
+    /// this nothing can be [`put`](Self::put).
+    pub(crate) fn attach(&mut self, text: &Text<'_>) -> Option<()> {
+        self.room = 0;
+        // SAFETY: The packet is ours, and linear but for such texts, by the type invariant; without
+        // room nothing is put behind them.
+        unsafe { text.attach_to(self.skb) }
+    }
+
+    /// How many parts were attached.
+    pub(crate) fn parts(&self) -> usize {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::ub_skb_parts(self.skb.as_ptr()) as usize }
+    }
+
+    /// What is in the packet, its UDP payload, is `count` datagrams of `size`
+    /// bytes (the last may be shorter): whoever can't take them as one packet
+    /// makes several of it. More than one.
+    pub(crate) fn merge(&mut self, size: usize, count: u32) {
+        // SAFETY: Valid and owned by the type invariant. A size too large is none that is sent.
+        unsafe { bindings::ub_skb_merge(self.skb.as_ptr(), size as u32, count) }
+    }
+
     /// Puts `bytes` in front; nothing when there is no room for them.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Option<()> {
         self.headroom = self.headroom.checked_sub(bytes.len())?;
@@ -86,37 +111,17 @@ impl TxPacket {
         unsafe { (*self.skb.as_ptr()).len as usize }
     }
 
-    /// The data now begins with the UDP header: note its place, and fill in its
-    /// checksum (or have the device do so). Addresses as on the wire.
-    pub(crate) fn seal_udp(&mut self, source: Address<'_>, destination: Address<'_>) {
-        let skb = self.skb.as_ptr();
-        // SAFETY: Valid by the type invariant; `Address` holds as many bytes as its family has.
-        unsafe {
-            bindings::ub_skb_mark_transport(skb);
-            match (source, destination) {
-                (Address::V4(s), Address::V4(d)) => {
-                    bindings::ub_udp_csum4(skb, s.as_ptr(), d.as_ptr());
-                }
-                (Address::V6(s), Address::V6(d)) => {
-                    bindings::ub_udp_csum6(skb, s.as_ptr(), d.as_ptr());
-                }
-                // No caller mixes families; such a packet would fail its receiver's check.
-                _ => {}
-            }
-        }
+    /// The data now begins with the UDP header: note its place, and have its
+    /// checksum, where the sum of the pseudo-header stands, completed.
+    pub(crate) fn seal_udp(&mut self) {
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::ub_skb_mark_udp(self.skb.as_ptr()) }
     }
 
-    /// The data now begins with the network header: note its place, and fill in
-    /// the header checksum that IPv4 has.
+    /// The data now begins with the network header: note its place.
     pub(crate) fn seal_ip(&mut self, family: Family) {
-        let skb = self.skb.as_ptr();
-        // SAFETY: Valid by the type invariant; an IPv4 header is touched only where one is.
-        unsafe {
-            bindings::ub_skb_mark_network(skb, family.number());
-            if family == Family::V4 && self.len() >= IPV4_LEN {
-                bindings::ub_ip_checksum(skb);
-            }
-        }
+        // SAFETY: Valid by the type invariant.
+        unsafe { bindings::ub_skb_mark_network(self.skb.as_ptr(), family.number()) }
     }
 
     /// Sends a packet that is complete down to its Ethernet header, on `device`.
@@ -133,7 +138,7 @@ impl TxPacket {
 
     /// Routes a packet that begins with its network header, and sends it
     /// through the host's own output path. `oif` 0 leaves the device open.
-    pub(crate) fn send_routed(self, net: &Net, flow: &Flow<'_>) -> Result {
+    pub(crate) fn send_routed(self, net: &Net, flow: &Flow) -> Result {
         let skb = self.skb.as_ptr();
         let (net, sport, dport) = (net.as_ptr(), flow.source_port, flow.destination_port);
         let err = match (flow.source, flow.destination) {
@@ -141,11 +146,13 @@ impl TxPacket {
             // be.
             (Address::V4(s), Address::V4(d)) => unsafe {
                 bindings::ub_ip_ident(net, skb);
-                bindings::ub_route4(net, skb, s.as_ptr(), d.as_ptr(), sport, dport, flow.oif)
+                let (s, d) = (s.as_ptr().cast(), d.as_ptr().cast());
+                bindings::ub_route4(net, skb, s, d, sport, dport, flow.oif)
             },
             // SAFETY: As above.
             (Address::V6(s), Address::V6(d)) => unsafe {
-                bindings::ub_route6(net, skb, s.as_ptr(), d.as_ptr(), sport, dport, flow.oif)
+                let (s, d) = (s.as_ptr().cast(), d.as_ptr().cast());
+                bindings::ub_route6(net, skb, s, d, sport, dport, flow.oif)
             },
             _ => return Err(EINVAL),
         };
@@ -173,16 +180,16 @@ impl Drop for TxPacket {
     }
 }
 
-/// An address, as on the wire.
+/// An address, in words of the wire's order.
 #[derive(Clone, Copy)]
-pub(crate) enum Address<'a> {
+pub(crate) enum Address {
     /// IPv4.
-    V4(&'a [u8; 4]),
+    V4([u32; 1]),
     /// IPv6.
-    V6(&'a [u8; 16]),
+    V6([u32; 4]),
 }
 
-impl Address<'_> {
+impl Address {
     fn family(&self) -> Family {
         match self {
             Address::V4(_) => Family::V4,
@@ -192,9 +199,9 @@ impl Address<'_> {
 }
 
 /// Where a routed packet comes from and goes to.
-pub(crate) struct Flow<'a> {
-    pub(crate) source: Address<'a>,
-    pub(crate) destination: Address<'a>,
+pub(crate) struct Flow {
+    pub(crate) source: Address,
+    pub(crate) destination: Address,
     pub(crate) source_port: u16,
     pub(crate) destination_port: u16,
     /// Index of the device it must leave by, or 0.
@@ -203,7 +210,8 @@ pub(crate) struct Flow<'a> {
 
 /// `NET_XMIT_CN` means sent, with a hint to slow down; other positive codes and
 /// errors mean that the packet is gone.
-fn xmit_result(verdict: c_int) -> Result {
+#[inline]
+pub(super) fn xmit_result(verdict: c_int) -> Result {
     const NET_XMIT_CN: c_int = 2;
     match verdict {
         0 | NET_XMIT_CN => Ok(()),

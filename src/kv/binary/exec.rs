@@ -4,8 +4,9 @@
 use super::header::Status;
 use super::reply::{self, Body};
 use super::request::{Arith, Command, Frame, Get, Mode};
+use crate::exec::get_and_touch;
 use crate::reply::{Full, Reply};
-use crate::store::{Amend, Change, Done, Entry, Exptime, Look, Lookup, Part, Value, Was};
+use crate::store::{Change, Done, Entry, Exptime, Look, Lookup, Part, Value, Was};
 use crate::{decimal, Context, Kv, Platform, VERSION};
 
 /// What a command that changes something has to say.
@@ -117,10 +118,10 @@ fn get<P: Platform>(
 ) -> Result<(), Full> {
     let found = match get.touch {
         None => kv.get(get.key, Look::Use, cx, |value| {
-            put_value(frame, get, value, reply)
+            put_value(kv, frame, get, value, reply)
         }),
-        Some(exptime) => touch(kv, cx, get.key, exptime, |value| {
-            put_value(frame, get, value, reply)
+        Some(exptime) => get_and_touch(kv, cx, get.key, exptime, |value| {
+            put_value(kv, frame, get, value, reply)
         }),
     };
     count(cx, get.touch.is_some(), &found);
@@ -138,48 +139,31 @@ fn get<P: Platform>(
     }
 }
 
-/// Touches nothing when the answer does not fit.
-fn touch<P: Platform>(
-    kv: &Kv<P>,
-    cx: &Context<'_>,
-    key: &[u8],
-    exptime: i64,
-    mut found: impl FnMut(&Value<'_>) -> Result<(), Full>,
-) -> Lookup<Result<(), Full>> {
-    let mut put = Ok(());
-    let updated = kv.update(key, cx, |value| {
-        put = value.map_or(Ok(()), &mut found);
-        match put {
-            Ok(()) => Change::Amend(Amend {
-                exptime: Some(exptime),
-                used: true,
-                ..Amend::default()
-            }),
-            Err(Full) => Change::Keep,
-        }
-    });
-    match updated.was {
-        Was::Live => Lookup::Hit(put),
-        Was::Missing => Lookup::Miss,
-        Was::Expired => Lookup::Expired,
-        Was::Flushed => Lookup::Flushed,
-    }
-}
-
 /// Called with the item locked: copies, and nothing else.
-fn put_value(
+fn put_value<P: Platform>(
+    kv: &Kv<P>,
     frame: &Frame<'_>,
     get: &Get<'_>,
     value: &Value<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
-    let body = Body {
+    let mut body = Body {
         extras: &value.flags().to_be_bytes(),
         key: if get.with_key { get.key } else { &[] },
-        value: if get.with_value { value.data() } else { &[] },
-        cas: value.cas,
+        cas: value.cas(),
+        ..Body::default()
     };
-    reply::put(reply, &frame.header, Status::Ok, &body)
+    if !get.with_value {
+        return reply::put(reply, &frame.header, Status::Ok, &body);
+    }
+    body.value = value.data();
+    body.more = value.data_len().saturating_sub(body.value.len());
+    reply::put(reply, &frame.header, Status::Ok, &body)?;
+    let mut rest = kv.data(value).skip(1);
+    match body.more {
+        0 => Ok(()),
+        _ => rest.try_for_each(|piece| reply.put(piece)),
+    }
 }
 
 /// As memcached counts: a gat is a touch.
@@ -219,7 +203,7 @@ fn store<P: Platform>(
     let updated = kv.update(key, cx, |old| {
         refused = match (old, mode) {
             (None, _) if cas != 0 => Status::NotFound,
-            (Some(old), _) if cas != 0 && cas != old.cas => Status::Exists,
+            (Some(old), _) if cas != 0 && cas != old.cas() => Status::Exists,
             (Some(_), Mode::Add) if cas == 0 => Status::Exists,
             (None, Mode::Replace) => Status::NotFound,
             _ => {
@@ -259,7 +243,7 @@ fn join<P: Platform>(
             refused = Status::NotStored;
             return Change::Keep;
         };
-        if cas != 0 && cas != old.cas {
+        if cas != 0 && cas != old.cas() {
             refused = Status::Exists;
             return Change::Keep;
         }
@@ -270,7 +254,7 @@ fn join<P: Platform>(
         Change::Store(Entry {
             exptime: Exptime::Keep,
             data,
-            key_is_binary: old.key_is_binary,
+            key_is_binary: old.key_is_binary(),
             ..Entry::new(old.flags(), 0, &[])
         })
     });
@@ -303,7 +287,7 @@ fn stored(cx: &Context<'_>, done: Done, refused: Status) -> Answer {
 fn delete<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, key: &[u8], cas: u64) -> Answer {
     let mut exists = false;
     let updated = kv.update(key, cx, |old| {
-        exists = old.is_some_and(|old| cas != 0 && cas != old.cas);
+        exists = old.is_some_and(|old| cas != 0 && cas != old.cas());
         match exists {
             true => Change::Keep,
             false => Change::Remove,
@@ -375,7 +359,7 @@ fn counted<'a>(
             },
         ));
     };
-    if cas != 0 && cas != old.cas {
+    if cas != 0 && cas != old.cas() {
         return Err(Status::Exists);
     }
     let value = decimal::parse_counter(old.data()).ok_or(Status::NonNumeric)?;
@@ -383,16 +367,16 @@ fn counted<'a>(
         true => value.saturating_sub(arith.delta),
         false => value.wrapping_add(arith.delta),
     };
-    let width = old.data().len();
+    let width = old.data_len();
     let data = [Part::Number { value, width }, Part::Bytes(&[])];
     Ok((
         value,
         Entry {
             exptime: Exptime::Keep,
             data,
-            stale: old.stale,
-            fetched: old.fetched,
-            key_is_binary: old.key_is_binary,
+            stale: old.stale(),
+            fetched: old.fetched(),
+            key_is_binary: old.key_is_binary(),
             ..Entry::new(old.flags(), 0, &[])
         },
     ))

@@ -30,6 +30,7 @@ use crate::reply::{Full, Reply};
 use crate::{Context, Kv, Platform};
 
 /// Whether these are the first bytes of binary requests, and not of text.
+#[inline]
 pub(crate) fn speaks(input: &[u8]) -> bool {
     input.first() == Some(&header::REQUEST)
 }

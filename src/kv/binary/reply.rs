@@ -10,6 +10,8 @@ pub(super) struct Body<'a> {
     pub(super) extras: &'a [u8],
     pub(super) key: &'a [u8],
     pub(super) value: &'a [u8],
+    /// Bytes of the value that the caller will append.
+    pub(super) more: usize,
     pub(super) cas: u64,
 }
 
@@ -54,7 +56,7 @@ fn header(to: &Header, status: Status, body: &Body<'_>) -> Result<ReplyHeader, F
         status,
         extras_len: u8::try_from(body.extras.len()).map_err(|_| Full)?,
         key_len: u8::try_from(body.key.len()).map_err(|_| Full)?,
-        value_len: u32::try_from(body.value.len()).map_err(|_| Full)?,
+        value_len: u32::try_from(body.value.len().saturating_add(body.more)).map_err(|_| Full)?,
         cas: body.cas,
     })
 }

@@ -16,6 +16,10 @@ pub(super) fn run<P: Platform>(
     what: &[u8],
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
+    // Its lines are no numbers: in memcached it is a command of the text protocol.
+    if Words::new(what).next() == Some(b"cachedump") {
+        return reply::refuse(reply, &frame.header, Status::NotFound);
+    }
     reply.through(
         |text| stats::run(kv, cx, Words::new(what), text),
         |text, reply| packets(frame, what, text, reply),

@@ -92,7 +92,7 @@ pub(super) fn step<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, step: &Step<'_>) -
         false => (&cx.mine.decr_hits, &cx.mine.decr_misses),
     };
     let mut stepped = Stepped::NotFound;
-    let updated = kv.update(step.key, cx, |old| {
+    let updated = kv.look_and_update(step.key, cx, |old| {
         let (change, outcome) = match (old, step.vivify) {
             (Some(old), _) => next(step, old),
             (None, Some((value, exptime))) => first(step, value, exptime),
@@ -128,7 +128,7 @@ fn next<'c>(step: &Step<'_>, old: &Value<'_>) -> (Change<'c>, Stepped) {
     let (Some(spaces), Some(number)) = (spaces, number) else {
         return (Change::Keep, Stepped::Refused(NON_NUMERIC));
     };
-    if step.cas != 0 && step.cas != old.cas {
+    if step.cas != 0 && step.cas != old.cas() {
         return (Change::Keep, Stepped::Exists);
     }
     let value = match step.up {
@@ -140,16 +140,16 @@ fn next<'c>(step: &Step<'_>, old: &Value<'_>) -> (Change<'c>, Stepped) {
         exptime: step.exptime.map_or(Exptime::Keep, Exptime::Set),
         data: [Part::Number { value, width }, Part::Bytes(spaces)],
         cas: step.new_cas,
-        stale: old.stale,
-        won: old.won,
-        fetched: old.fetched,
-        key_is_binary: old.key_is_binary,
+        stale: old.stale(),
+        won: old.won(),
+        fetched: old.fetched(),
+        key_is_binary: old.key_is_binary(),
         ..Entry::new(old.flags(), 0, b"")
     };
     let stepped = Stepped::To {
         value,
         cas: 0,
-        ttl: old.ttl,
+        ttl: old.ttl(),
         created: false,
     };
     (Change::Store(new), stepped)

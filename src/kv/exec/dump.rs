@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `lru_crawler metadump` and `lru_crawler mgdump`: every live item, a line
-//! each. A dump is one answer, and one request's work: what does not fit into
+//! `lru_crawler metadump`, `lru_crawler mgdump` and `stats cachedump`: every live
+//! item, a line each. A dump is one answer, and one request's work: what does not fit into
 //! that is refused, before it is begun if that can be foreseen.
 
-use crate::limits::{DUMP_CHAINS, DUMP_LINE_MIN};
+use crate::limits::{CLASSES_MAX, DUMP_CHAINS, DUMP_LINE_MIN};
 use crate::reply::{Full, Reply};
+use crate::request::{Words, BAD_FORMAT};
 use crate::store::{Cursor, Value};
 use crate::{base64, decimal, Context, Kv, Platform};
 
+const END: &[u8] = b"END\r\n";
 const TOO_LARGE: &[u8] = b"SERVER_ERROR dump too large for one reply\r\n";
 
 /// Which classes to dump: a bit for each, the lowest for class 1.
@@ -85,10 +87,11 @@ impl Dump {
         while let Some(cursor) = at {
             let mut result = Ok(());
             at = kv.walk(cursor, cx, |value| {
-                if result.is_ok() && self.classes.have(value.class) {
+                let class = kv.class_of(value);
+                if result.is_ok() && self.classes.have(class) {
                     result = match self.keys_only {
                         true => put_key(value, reply),
-                        false => put_meta(value, cx, reply),
+                        false => put_meta(value, class, cx, reply),
                     };
                 }
             });
@@ -96,14 +99,85 @@ impl Dump {
         }
         reply.put(match self.keys_only {
             true => b"EN\r\n",
-            false => b"END\r\n",
+            false => END,
         })
     }
 }
 
+/// `stats cachedump <class> <limit>`: live items of a class, so many at most, 0 for
+/// all; and no more than there is room for, or are in the first [`DUMP_CHAINS`] hash
+/// chains. As memcached's, it leaves keys out that are shown in base64.
+pub(crate) fn cached<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    mut words: Words<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
+    let (Some(class), Some(limit)) = (words.next(), words.next()) else {
+        return reply.put(b"CLIENT_ERROR bad command line\r\n");
+    };
+    let number = |word| u32::try_from(decimal::parse(word)?).ok();
+    let (Some(class), Some(limit)) = (number(class), number(limit)) else {
+        return reply.put(BAD_FORMAT);
+    };
+    if class as usize > CLASSES_MAX {
+        return reply.put(b"CLIENT_ERROR Illegal slab id\r\n");
+    }
+    let class = class
+        .checked_sub(1)
+        .and_then(|class| u8::try_from(class).ok());
+    if let Some(class) = class {
+        put_cached(kv, cx, class, limit, reply);
+    }
+    reply.put(END)
+}
+
+/// As many of the lines as there are, and as fit with the [`END`].
+fn put_cached<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    class: u8,
+    limit: u32,
+    reply: &mut Reply<'_>,
+) {
+    let usage = kv.class_usage(class, cx.now);
+    if usage.is_none_or(|usage| usage.items == [0; 3]) {
+        return;
+    }
+    let mut left = if limit == 0 { u32::MAX } else { limit };
+    let mut at = Some(Cursor::default());
+    for _ in 0..DUMP_CHAINS {
+        let Some(cursor) = at.filter(|_| left > 0) else {
+            return;
+        };
+        at = kv.walk(cursor, cx, |value| {
+            if left == 0 || kv.class_of(value) != class || value.key_is_binary() {
+                return;
+            }
+            left = left.saturating_sub(1);
+            let mark = reply.mark();
+            if put_item(value, cx, reply).is_err() || reply.room() < END.len() {
+                reply.rewind(mark);
+                left = 0;
+            }
+        });
+    }
+}
+
+fn put_item(value: &Value<'_>, cx: &Context<'_>, reply: &mut Reply<'_>) -> Result<(), Full> {
+    reply.put(b"ITEM ")?;
+    reply.put(value.key())?;
+    reply.put(b" [")?;
+    reply.put_decimal(value.data_len() as u64)?;
+    reply.put(b" b; ")?;
+    let until = |ttl| cx.unix_now.saturating_add(u64::from(ttl));
+    reply.put_decimal(value.ttl().map_or(0, until))?;
+    reply.put(b" s]\r\n")
+}
+
 fn put_key(value: &Value<'_>, reply: &mut Reply<'_>) -> Result<(), Full> {
     reply.put(b"mg ")?;
-    if !value.key_is_binary {
+    if !value.key_is_binary() {
         reply.put(value.key())?;
         return reply.put(b"\r\n");
     }
@@ -112,28 +186,38 @@ fn put_key(value: &Value<'_>, reply: &mut Reply<'_>) -> Result<(), Full> {
 }
 
 /// As memcached writes it: with a space at the end, and a bare newline.
-fn put_meta(value: &Value<'_>, cx: &Context<'_>, reply: &mut Reply<'_>) -> Result<(), Full> {
+fn put_meta(
+    value: &Value<'_>,
+    class: u8,
+    cx: &Context<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
     reply.put(b"key=")?;
     put_escaped(value.key(), reply)?;
     reply.put(b" exp=")?;
-    match value.ttl {
+    match value.ttl() {
         Some(ttl) => reply.put_decimal(cx.unix_now.saturating_add(u64::from(ttl)))?,
         None => reply.put(b"-1")?,
     }
     reply.put(b" la=")?;
-    reply.put_decimal(cx.unix_now.saturating_sub(u64::from(value.idle)))?;
-    reply.put(b" cas=")?;
-    reply.put_decimal(value.cas)?;
-    reply.put(match value.fetched {
-        true => b" fetch=yes cls=",
-        false => b" fetch=no cls=",
-    })?;
-    reply.put_decimal(u64::from(value.class).saturating_add(1))?;
-    reply.put(b" size=")?;
-    reply.put_decimal(value.size() as u64)?;
+    reply.put_decimal(cx.unix_now.saturating_sub(u64::from(value.idle())))?;
+    put_kind(value, class, reply)?;
     reply.put(b" flags=")?;
     reply.put_decimal(u64::from(value.flags()))?;
     reply.put(b" \n")
+}
+
+/// What `me` says of an item as well.
+pub(super) fn put_kind(value: &Value<'_>, class: u8, reply: &mut Reply<'_>) -> Result<(), Full> {
+    reply.put(b" cas=")?;
+    reply.put_decimal(value.cas())?;
+    reply.put(match value.fetched() {
+        true => b" fetch=yes cls=",
+        false => b" fetch=no cls=",
+    })?;
+    reply.put_decimal(u64::from(class).saturating_add(1))?;
+    reply.put(b" size=")?;
+    reply.put_decimal(value.size() as u64)
 }
 
 /// RFC 3986, section 2.1.

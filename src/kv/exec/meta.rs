@@ -110,7 +110,7 @@ fn delete<P: Platform>(
     let mut code: &[u8] = b"NF";
     let updated = kv.update(flags.key, cx, |old| match old {
         None => Change::Keep,
-        Some(old) if flags.cas.is_some_and(|cas| cas != old.cas) => {
+        Some(old) if flags.cas.is_some_and(|cas| cas != old.cas()) => {
             code = b"EX";
             Change::Keep
         }
@@ -150,10 +150,10 @@ fn removal<'c>(flags: &Flags<'_>, old: &Value<'_>) -> Change<'c> {
             cas: match flags.new_cas {
                 Some(cas) => Cas::Is(cas),
                 None if invalidate => Cas::Next,
-                None => Cas::Is(old.cas),
+                None => Cas::Is(old.cas()),
             },
             stale: invalidate,
-            key_is_binary: old.key_is_binary,
+            key_is_binary: old.key_is_binary(),
             ..Entry::new(flags.client_flags, flags.ttl.unwrap_or(0), b"")
         }),
     }

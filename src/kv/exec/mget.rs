@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `mg` and `me`.
 
+use super::dump::put_kind;
 use super::get::{count_get, count_touch, looked_up};
-use super::{put_words, Word};
+use super::{put_rest, put_words, Word};
 use crate::limits::KEY_MAX;
 use crate::reply::{Full, Reply};
 use crate::request::{Flags, Meta, Scratch, BAD_FORMAT};
@@ -11,8 +12,10 @@ use crate::{base64, Context, Kv, Platform};
 
 /// An item as `mg` shows it.
 struct View<'a> {
-    /// With its CRLF.
+    /// The data with its CRLF, or the first piece of it.
     block: &'a [u8],
+    /// Bytes of the whole data.
+    len: usize,
     client_flags: u32,
     cas: u64,
     ttl: Option<u32>,
@@ -29,14 +32,15 @@ impl<'a> View<'a> {
     fn of(value: &Value<'a>) -> Self {
         Self {
             block: value.block(),
+            len: value.data_len(),
             client_flags: value.flags(),
-            cas: value.cas,
-            ttl: value.ttl,
-            idle: value.idle,
-            fetched: value.fetched,
-            stale: value.stale,
-            won: value.won,
-            key_is_binary: value.key_is_binary,
+            cas: value.cas(),
+            ttl: value.ttl(),
+            idle: value.idle(),
+            fetched: value.fetched(),
+            stale: value.stale(),
+            won: value.won(),
+            key_is_binary: value.key_is_binary(),
             created: false,
         }
     }
@@ -45,6 +49,7 @@ impl<'a> View<'a> {
     fn created(cas: u64, binary: bool) -> Self {
         Self {
             block: b"\r\n",
+            len: 0,
             client_flags: 0,
             cas,
             ttl: None,
@@ -82,13 +87,15 @@ pub(super) fn get<P: Platform>(
             false => Look::Use,
         };
         let found = kv.get(flags.key, look, cx, |value| {
-            if value.stale && !value.won {
+            if value.stale() && !value.won() {
                 return Looked::Stale {
-                    idle: value.idle,
-                    fetched: value.fetched,
+                    idle: value.idle(),
+                    fetched: value.fetched(),
                 };
             }
-            Looked::Answered(put(cx, flags, View::of(value), reply).map(|_| ()))
+            let view = View::of(value);
+            let put = put(cx, flags, view, reply, |reply| put_rest(kv, value, reply));
+            Looked::Answered(put.map(|_| ()))
         });
         match found {
             Lookup::Hit(Looked::Stale { idle, fetched }) => before = Some((idle, fetched)),
@@ -119,7 +126,7 @@ fn get_and_change<P: Platform>(
 ) -> Result<(), Full> {
     let mark = reply.mark();
     let mut answered = Ok(());
-    let updated = kv.update(flags.key, cx, |value| {
+    let updated = kv.look_and_update(flags.key, cx, |value| {
         reply.rewind(mark);
         let Some(value) = value else {
             return vivified(flags);
@@ -128,7 +135,7 @@ fn get_and_change<P: Platform>(
         if let Some((idle, fetched)) = before {
             (view.idle, view.fetched) = (idle, fetched);
         }
-        match put(cx, flags, view, reply) {
+        match put(cx, flags, view, reply, |reply| put_rest(kv, value, reply)) {
             Ok(wins) => Change::Amend(Amend {
                 exptime: flags.ttl,
                 won: wins.then_some(true),
@@ -149,7 +156,7 @@ fn get_and_change<P: Platform>(
         cx.mine.total_items.inc();
         count(cx, flags, &Lookup::Hit(()));
         let view = View::created(cas, flags.binary);
-        return put(cx, flags, view, reply).map(|_| ());
+        return put(cx, flags, view, reply, |_| Ok(())).map(|_| ());
     }
     let found = looked_up(&updated, ());
     count(cx, flags, &found);
@@ -190,14 +197,16 @@ fn miss(flags: &Flags<'_>, reply: &mut Reply<'_>) -> Result<(), Full> {
     reply.put(b"\r\n")
 }
 
-/// Appends the answer to a hit. Whether it tells the client to fetch anew.
+/// Appends the answer to a hit; `rest` appends what its data have behind their
+/// first piece. Whether it tells the client to fetch anew.
 fn put(
     cx: &Context<'_>,
     flags: &Flags<'_>,
     view: View<'_>,
     reply: &mut Reply<'_>,
+    rest: impl FnOnce(&mut Reply<'_>) -> Result<(), Full>,
 ) -> Result<bool, Full> {
-    let len = view.block.len().saturating_sub(b"\r\n".len()) as u64;
+    let len = view.len as u64;
     let with_value = flags.value && flags.cas != Some(view.cas);
     match with_value {
         true => {
@@ -240,6 +249,7 @@ fn put(
     reply.put(b"\r\n")?;
     if with_value {
         reply.put(view.block)?;
+        rest(reply)?;
     }
     Ok(wins)
 }
@@ -276,34 +286,28 @@ pub(super) fn debug<P: Platform>(
             None => return reply.put(BAD_FORMAT),
         };
     }
-    let found = kv.get(key, Look::Peek, cx, |value| put_debug(value, reply));
+    let found = kv.get(key, Look::Peek, cx, |value| {
+        put_debug(value, kv.class_of(value), reply)
+    });
     match found {
         Lookup::Hit(put) => put,
         _ => reply.put(b"EN\r\n"),
     }
 }
 
-fn put_debug(value: &Value<'_>, reply: &mut Reply<'_>) -> Result<(), Full> {
+fn put_debug(value: &Value<'_>, class: u8, reply: &mut Reply<'_>) -> Result<(), Full> {
     reply.put(b"ME ")?;
-    match value.key_is_binary {
+    match value.key_is_binary() {
         true => base64::encode(value.key(), |digits| reply.put(digits))?,
         false => reply.put(value.key())?,
     }
     reply.put(b" exp=")?;
-    match value.ttl {
+    match value.ttl() {
         Some(ttl) => reply.put_decimal(u64::from(ttl))?,
         None => reply.put(b"-1")?,
     }
     reply.put(b" la=")?;
-    reply.put_decimal(u64::from(value.idle))?;
-    reply.put(b" cas=")?;
-    reply.put_decimal(value.cas)?;
-    reply.put(match value.fetched {
-        true => b" fetch=yes cls=",
-        false => b" fetch=no cls=",
-    })?;
-    reply.put_decimal(u64::from(value.class).saturating_add(1))?;
-    reply.put(b" size=")?;
-    reply.put_decimal(value.size() as u64)?;
+    reply.put_decimal(u64::from(value.idle()))?;
+    put_kind(value, class, reply)?;
     reply.put(b"\r\n")
 }

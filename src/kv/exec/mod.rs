@@ -3,16 +3,17 @@
 
 mod admin;
 mod arith;
-mod dump;
+pub(crate) mod dump;
 mod get;
 mod meta;
 mod mget;
 mod store;
 
+pub(crate) use self::get::{get, get_and_touch};
 use crate::base64;
 use crate::reply::{Full, Reply};
-use crate::request::{Flags, Request, ERROR};
-use crate::store::{Change, Done};
+use crate::request::{Flags, Request, Set, Store, ERROR};
+use crate::store::{Change, Done, Value};
 use crate::{stats, Context, Kv, Platform, VERSION};
 
 /// Executes one command and appends its answer.
@@ -30,8 +31,8 @@ pub(crate) fn run<P: Platform>(
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
     match request {
-        Request::Get(get) => get::get(kv, cx, get, reply),
-        Request::Store(store) => answer(store::classic(kv, cx, store), store.noreply, reply),
+        Request::Get(get) => get::run(kv, cx, get, reply),
+        Request::Store(store) => self::store(kv, cx, store, reply),
         Request::Meta(meta) => meta::run(kv, cx, meta, reply),
         Request::MetaNoop => {
             cx.mine.cmd_meta.inc();
@@ -59,6 +60,27 @@ pub(crate) fn run<P: Platform>(
     }
 }
 
+/// A plain `set`; as [`run`].
+#[inline(always)]
+pub(crate) fn set<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    set: &Set<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
+    reply.put(store::set(kv, cx, set))
+}
+
+fn store<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    store: &Store<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
+    answer(store::classic(kv, cx, store), store.noreply, reply)
+}
+
+#[inline]
 fn answer(line: &[u8], noreply: bool, reply: &mut Reply<'_>) -> Result<(), Full> {
     if noreply {
         return Ok(());
@@ -80,6 +102,26 @@ fn delete<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, key: &[u8]) -> &'static [u8
         cx.mine.delete_misses.inc();
         b"NOT_FOUND\r\n"
     }
+}
+
+/// What a value has behind its first piece. Called with the item locked.
+#[inline(always)]
+fn put_rest<P: Platform>(kv: &Kv<P>, value: &Value<'_>, reply: &mut Reply<'_>) -> Result<(), Full> {
+    match value.is_whole() {
+        true => Ok(()),
+        false => put_pieces(kv, value, reply),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn put_pieces<P: Platform>(
+    kv: &Kv<P>,
+    value: &Value<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
+    let mut rest = kv.slices(value, value.text.len()..value.text_len);
+    rest.try_for_each(|piece| reply.put(piece))
 }
 
 /// A word of a meta command's answer, behind its flag's letter.

@@ -2,8 +2,8 @@
 //! Storing: what `set`, `add`, `replace`, `append`, `prepend`, `cas` and `ms`
 //! have in common.
 
-use crate::request::{Mode, Store};
-use crate::store::{Cas, Change, Done, Entry, Exptime, Part, Value};
+use crate::request::{Mode, Set, Store};
+use crate::store::{self, Cas, Change, Condition, Done, Entry, Exptime, Head, Part, Plain, Value};
 use crate::{Context, Kv, Platform};
 
 pub(super) const BAD_CHUNK: &[u8] = b"CLIENT_ERROR bad data chunk\r\n";
@@ -47,6 +47,21 @@ pub(super) enum Stored {
     Refused(&'static [u8]),
 }
 
+/// A plain `set`; the line to answer.
+#[inline(never)]
+pub(super) fn set<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, set: &Set<'_>) -> &'static [u8] {
+    match kv.put(&set.new, Condition::Always, cx) {
+        Some(_) => {
+            cx.mine.cmd_set.inc();
+            cx.mine.total_items.inc();
+            b"STORED\r\n"
+        }
+        None => classic(kv, cx, &set.as_store()),
+    }
+}
+
+/// The line to answer.
+#[inline(never)]
 pub(super) fn classic<P: Platform>(
     kv: &Kv<P>,
     cx: &Context<'_>,
@@ -94,15 +109,16 @@ pub(super) fn put<P: Platform>(
     let Some(block) = put.block else {
         return Stored::Refused(BAD_CHUNK);
     };
+    if let Some(stored) = straight(kv, cx, put, block) {
+        return stored;
+    }
     let data = block.strip_suffix(b"\r\n").unwrap_or(block);
     let mut judged = Judged::Missing;
     let mut len = data.len();
     let updated = kv.update(put.key, cx, |old| {
         judged = judge(put, old);
         if judged == Judged::Join {
-            len = old
-                .map_or(0, |old| old.data().len())
-                .saturating_add(data.len());
+            len = old.map_or(0, Value::data_len).saturating_add(data.len());
         }
         change(put, data, judged, old)
     });
@@ -128,6 +144,41 @@ pub(super) fn put<P: Platform>(
     }
 }
 
+/// As [`put`], what is plain and has room at once.
+#[inline]
+fn straight<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    put: &Put<'_>,
+    block: &[u8],
+) -> Option<Stored> {
+    let condition = match put.mode {
+        Mode::Set => Condition::Always,
+        Mode::Add => Condition::Absent,
+        Mode::Replace => Condition::Present,
+        Mode::Cas if !put.invalidate => Condition::Cas(put.cas),
+        Mode::Cas | Mode::Append | Mode::Prepend => return None,
+    };
+    let head = Head::new(put.flags, put.len);
+    let new = Plain {
+        cas: put.new_cas,
+        key_is_binary: put.key_is_binary,
+        ..Plain::new(put.key, &head, block, put.exptime)
+    };
+    let (judged, stored) = match kv.put(&new, condition, cx)? {
+        store::Put::Stored(cas) => {
+            cx.mine.total_items.inc();
+            (Judged::Store, Stored::Yes { cas, len: put.len })
+        }
+        store::Put::Missing if put.mode == Mode::Cas => (Judged::Missing, Stored::NotFound),
+        store::Put::Missing => (Judged::Missing, Stored::No),
+        store::Put::Present => (Judged::Present, Stored::No),
+        store::Put::Other => (Judged::Other, Stored::Exists),
+    };
+    count_cas(cx, put.mode, judged);
+    Some(stored)
+}
+
 /// What the mode, the cas number and what is there come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Judged {
@@ -145,6 +196,7 @@ enum Judged {
     Missing,
 }
 
+#[inline]
 fn judge(put: &Put<'_>, old: Option<&Value<'_>>) -> Judged {
     let Some(old) = old else {
         return match put.mode {
@@ -157,13 +209,14 @@ fn judge(put: &Put<'_>, old: Option<&Value<'_>>) -> Judged {
         Mode::Set | Mode::Replace => Judged::Store,
         Mode::Add => Judged::Present,
         Mode::Cas if put.cas == 0 => Judged::Other,
-        Mode::Cas if put.cas == old.cas => Judged::Store,
-        Mode::Cas if put.invalidate && put.cas < old.cas => Judged::Stale,
-        Mode::Append | Mode::Prepend if put.cas == 0 || put.cas == old.cas => Judged::Join,
+        Mode::Cas if put.cas == old.cas() => Judged::Store,
+        Mode::Cas if put.invalidate && put.cas < old.cas() => Judged::Stale,
+        Mode::Append | Mode::Prepend if put.cas == 0 || put.cas == old.cas() => Judged::Join,
         Mode::Cas | Mode::Append | Mode::Prepend => Judged::Other,
     }
 }
 
+#[inline]
 fn change<'c>(
     put: &Put<'_>,
     data: &'c [u8],
@@ -181,7 +234,7 @@ fn change<'c>(
         (Judged::Stale, old) => Change::Store(Entry {
             exptime: Exptime::Keep,
             stale: true,
-            won: old.is_some_and(|old| old.won),
+            won: old.is_some_and(|old| old.won()),
             ..new
         }),
         (Judged::Join, Some(old)) => Change::Store(Entry {
@@ -191,13 +244,14 @@ fn change<'c>(
                 Mode::Prepend => [Part::Bytes(data), Part::Old],
                 _ => [Part::Old, Part::Bytes(data)],
             },
-            key_is_binary: old.key_is_binary,
+            key_is_binary: old.key_is_binary(),
             ..new
         }),
         _ => Change::Keep,
     }
 }
 
+#[inline]
 fn count_cas(cx: &Context<'_>, mode: Mode, judged: Judged) {
     if mode != Mode::Cas {
         return;

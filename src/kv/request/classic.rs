@@ -3,17 +3,50 @@
 
 use super::{is_key, refused, Request, WithBlock, Words, BAD_DELTA, BAD_EXPTIME, BAD_FORMAT};
 use crate::decimal;
-use crate::limits::DATA_MAX;
+use crate::limits::{DATA_MAX, KEY_MAX};
 
 /// `get <key>+`, `gets <key>+`, `gat <exptime> <key>+`, `gats <exptime> <key>+`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Get<'a> {
     /// Those still to be answered, each no longer than a key may be.
-    pub keys: Words<'a>,
+    pub keys: Keys<'a>,
     /// With the item's cas number (`gets`, `gats`).
     pub cas: bool,
     /// The item's new exptime (`gat`, `gats`), as it was sent.
     pub touch: Option<i64>,
+}
+
+/// The keys of a `get`: words, of which the first has been found already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys<'a> {
+    /// Empty once it has been taken.
+    first: &'a [u8],
+    others: Words<'a>,
+}
+
+impl<'a> Keys<'a> {
+    #[inline(always)]
+    pub(super) fn new(first: &'a [u8], others: Words<'a>) -> Self {
+        Self { first, others }
+    }
+
+    /// Bytes of the line that have not been taken yet: says how far this has
+    /// got.
+    pub fn left(&self) -> usize {
+        self.first.len().saturating_add(self.others.rest().len())
+    }
+}
+
+impl<'a> Iterator for Keys<'a> {
+    type Item = &'a [u8];
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.first.is_empty() {
+            return self.others.next();
+        }
+        Some(core::mem::take(&mut self.first))
+    }
 }
 
 /// What a storage command does with what is there.
@@ -85,17 +118,16 @@ pub(super) fn gat(mut words: Words<'_>, cas: bool) -> Request<'_> {
     }
 }
 
-fn keys_or_refused(keys: Words<'_>, cas: bool, touch: Option<i64>) -> Request<'_> {
-    let mut count = 0usize;
-    for key in keys.clone() {
-        if !is_key(key) {
-            return refused(BAD_FORMAT, false);
-        }
-        count = count.wrapping_add(1);
-    }
-    if count == 0 {
+fn keys_or_refused(mut words: Words<'_>, cas: bool, touch: Option<i64>) -> Request<'_> {
+    let Some(first) = words.next() else {
+        return refused(BAD_FORMAT, false);
+    };
+    // In a line that is short enough all words are.
+    let others_are_keys = || words.rest().len() <= KEY_MAX || words.clone().all(is_key);
+    if !is_key(first) || !others_are_keys() {
         return refused(BAD_FORMAT, false);
     }
+    let keys = Keys::new(first, words);
     Request::Get(Get { keys, cas, touch })
 }
 

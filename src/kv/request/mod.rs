@@ -11,14 +11,16 @@
 
 mod classic;
 mod flags;
+mod frequent;
 mod meta;
 mod words;
 
-pub use self::classic::{Arith, Get, Mode, Store};
+pub use self::classic::{Arith, Get, Keys, Mode, Store};
 pub use self::meta::{Meta, Verb};
 pub use self::words::Words;
 
 pub(crate) use self::flags::{Flags, Scratch};
+pub(crate) use self::frequent::{only_get, Frequent, Set};
 
 use crate::limits::{KEY_MAX, LINE_MAX, LINE_MIN};
 
@@ -155,6 +157,11 @@ pub enum Parsed<'a> {
 /// }
 /// ```
 pub fn parse(bytes: &[u8], source: Source) -> Parsed<'_> {
+    frequent::parse(bytes).unwrap_or_else(|| parse_any(bytes, source))
+}
+
+/// As [`parse`], whatever the command.
+pub(crate) fn parse_any(bytes: &[u8], source: Source) -> Parsed<'_> {
     let Some((line, line_len)) = line(bytes) else {
         return unfinished(bytes, source);
     };
@@ -193,31 +200,6 @@ pub fn parse(bytes: &[u8], source: Source) -> Parsed<'_> {
     match classic::StoreLine::new(mode, words) {
         Some(store) => with_block(bytes, line_len, source, store),
         None => whole(refused(BAD_FORMAT, false)),
-    }
-}
-
-/// The commands of one datagram, in order. Ends at a line without newline.
-pub(crate) struct Requests<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Requests<'a> {
-    pub(crate) fn new(text: &'a [u8]) -> Self {
-        Self { rest: text }
-    }
-}
-
-impl<'a> Iterator for Requests<'a> {
-    type Item = Request<'a>;
-
-    fn next(&mut self) -> Option<Request<'a>> {
-        match parse(self.rest, Source::Datagram) {
-            Parsed::Request { request, len, .. } => {
-                self.rest = self.rest.get(len..).unwrap_or_default();
-                Some(request)
-            }
-            Parsed::More { .. } | Parsed::TooLong => None,
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 pub struct Words<'a>(&'a [u8]);
 
 impl<'a> Words<'a> {
+    #[inline]
     pub(crate) fn new(text: &'a [u8]) -> Self {
         Self(text)
     }
@@ -32,6 +33,7 @@ impl<'a> Words<'a> {
 impl<'a> Iterator for Words<'a> {
     type Item = &'a [u8];
 
+    #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
         while let Some(rest) = self.0.strip_prefix(b" ") {
             self.0 = rest;
@@ -46,26 +48,65 @@ impl<'a> Iterator for Words<'a> {
     }
 }
 
-/// Where `byte` is first, looked for eight bytes at a time.
-///
-/// A byte of `x` is zero where the text has `byte`; subtracting one from each
-/// byte then borrows into that byte's top bit, and the lowest such bit is right
-/// whatever the bytes above it do ("Bit Twiddling Hacks", haszero).
+/// Where `byte` is first.
+#[inline(never)]
 pub(crate) fn find(text: &[u8], byte: u8) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const TOPS: u64 = ONES << 7;
     let pattern = ONES.wrapping_mul(u64::from(byte));
+    find_by(text, |word| zeros(word ^ pattern), |other| other == byte)
+}
+
+/// Where the first space or newline is: the end of a word.
+#[inline(never)]
+pub(super) fn find_end(text: &[u8]) -> Option<usize> {
+    const SPACES: u64 = ONES.wrapping_mul(b' ' as u64);
+    const NEWLINES: u64 = ONES.wrapping_mul(b'\n' as u64);
+    let ends = |word| zeros(word ^ SPACES) | zeros(word ^ NEWLINES);
+    find_by(text, ends, |byte| matches!(byte, b' ' | b'\n'))
+}
+
+/// Whether any of eight bytes is a space, a newline or another control character.
+/// (In "Bit Twiddling Hacks": hasless.)
+#[inline(always)]
+pub(super) fn has_blank(word: u64) -> bool {
+    const ABOVE: u64 = ONES.wrapping_mul(b' ' as u64 + 1);
+    word.wrapping_sub(ABOVE) & !word & (ONES << 7) != 0
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// The top bit of the lowest byte that is zero, and perhaps of some above it;
+/// 0 without one: subtracting one from each byte borrows into the top bit of
+/// those that are zero ("Bit Twiddling Hacks", haszero).
+#[inline(always)]
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & (ONES << 7)
+}
+
+/// Where the first byte is that is looked for, eight at a time: `in_word` says
+/// which of eight it is, by the lowest of the top bits, `is_it` whether it is one.
+#[inline(always)]
+fn find_by(text: &[u8], in_word: impl Fn(u64) -> u64, is_it: impl Fn(u8) -> bool) -> Option<usize> {
     let mut at = 0usize;
     let mut rest = text;
+    let within = |hits: u64| (hits.trailing_zeros() / 8) as usize;
     while let Some((eight, behind)) = rest.split_first_chunk::<8>() {
-        let x = u64::from_le_bytes(*eight) ^ pattern;
-        let hits = x.wrapping_sub(ONES) & !x & TOPS;
+        let hits = in_word(u64::from_le_bytes(*eight));
         if hits != 0 {
-            return at.checked_add(usize::try_from(hits.trailing_zeros() / 8).ok()?);
+            return Some(at.wrapping_add(within(hits)));
         }
         at = at.wrapping_add(8);
         rest = behind;
     }
-    let within = rest.iter().position(|other| *other == byte)?;
-    at.checked_add(within)
+    let left = (text.len() % 8) as u32;
+    if left == 0 {
+        return None;
+    }
+    let Some(eight) = text.last_chunk::<8>() else {
+        return rest.iter().position(|byte| is_it(*byte));
+    };
+    // The last eight, those seen before shifted out; the zeros that come in are
+    // behind the end.
+    let seen = 64u32.wrapping_sub(left.wrapping_mul(8));
+    let hits = in_word(u64::from_le_bytes(*eight).wrapping_shr(seen));
+    (hits != 0).then(|| at.wrapping_add(within(hits)))
 }

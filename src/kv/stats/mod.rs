@@ -6,6 +6,7 @@
 mod classes;
 mod settings;
 
+use crate::exec::dump;
 use crate::reply::{Full, Reply};
 use crate::request::{Words, ERROR};
 use crate::{Context, Counter, Counters, Kv, Platform, VERSION};
@@ -60,11 +61,11 @@ const SUMS: &[(&str, Pick)] = &[
     ("udp_drop_short", |c| &c.drop_short),
     ("udp_drop_not_single", |c| &c.drop_not_single),
     ("udp_drop_no_newline", |c| &c.drop_no_newline),
+    ("reply_pins_refused", |c| &c.pins_refused),
     ("udp_reply_overflows", |c| &c.reply_overflows),
 ];
 
 const DETAIL: &[u8] = b"CLIENT_ERROR stats detail not allowed\r\n";
-const CACHEDUMP: &[u8] = b"CLIENT_ERROR stats cachedump not allowed\r\n";
 
 /// Answers `stats`, and what the words behind it ask for.
 pub(crate) fn run<P: Platform>(
@@ -88,9 +89,10 @@ pub(crate) fn run<P: Platform>(
         // There is no histogram, as in memcached without track_sizes.
         b"sizes" => line(reply, "sizes_status", |reply| reply.put(b"disabled"))?,
         b"conns" => connections(cx, reply)?,
-        // No table of prefixes is kept, nor may a request look at a whole class.
+        // Whoever sends keys chooses how many prefixes there are: a table of them
+        // would need a bound, and wrong counts beyond it.
         b"detail" => return reply.put(DETAIL),
-        b"cachedump" => return reply.put(CACHEDUMP),
+        b"cachedump" => return dump::cached(kv, cx, words, reply),
         _ => return reply.put(ERROR),
     }
     reply.put(b"END\r\n")
@@ -118,6 +120,8 @@ fn general<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, reply: &mut Reply<'_>) -> 
     number(reply, "slab_global_page_pool", usage.free_pages)?;
     number(reply, "bytes", usage.bytes)?;
     number(reply, "curr_items", usage.items)?;
+    number(reply, "reply_pins", usage.pins)?;
+    number(reply, "reply_pinned_bytes", usage.pinned_bytes)?;
     for (name, sum) in classes::sums(kv, cx) {
         number(reply, name, sum)?;
     }
@@ -194,11 +198,22 @@ fn line<'b>(
     reply.put(b"\r\n")
 }
 
-/// Seconds with six decimals: the seventh digit of the sum is made a point.
+/// Seconds with six decimals.
 fn seconds(reply: &mut Reply<'_>, microseconds: u64) -> Result<(), Full> {
-    const MILLION: u64 = 1_000_000;
-    reply.put_decimal(microseconds / MILLION)?;
+    fixed(reply, microseconds, 1_000_000)
+}
+
+/// A number with two decimals.
+fn hundredths(reply: &mut Reply<'_>, value: u64) -> Result<(), Full> {
+    fixed(reply, value, 100)
+}
+
+/// `value` of parts, of which `one`, a power of ten, make a whole.
+fn fixed(reply: &mut Reply<'_>, value: u64, one: u64) -> Result<(), Full> {
+    reply.put_decimal(value.checked_div(one).unwrap_or(0))?;
     reply.put(b".")?;
-    let fraction = crate::decimal::Decimal::new((microseconds % MILLION).wrapping_add(MILLION));
+    // With a digit in front, which keeps the zeros, and goes.
+    let fraction = value.checked_rem(one).unwrap_or(0).wrapping_add(one);
+    let fraction = crate::decimal::Decimal::new(fraction);
     reply.put(fraction.as_bytes().strip_prefix(b"1").unwrap_or_default())
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `stats settings`: memcached's names, where they mean something here.
 
-use super::{line, number};
-use crate::limits::{FLAGS_LEN, ITEM_MAX};
+use super::{hundredths, line, number};
+use crate::limits::FLAGS_LEN;
 use crate::reply::{Full, Reply};
 use crate::{Context, Kv, Platform};
 
@@ -39,7 +39,14 @@ pub(super) fn put<P: Platform>(
         }
     });
     result?;
-    number(reply, "item_size_max", ITEM_MAX as u64)?;
+    let config = kv.config();
+    number(reply, "item_size_max", config.item_max as u64)?;
+    number(reply, "chunk_size", config.min_chunk as u64)?;
+    number(reply, "slab_chunk_max", kv.chunk_max() as u64)?;
+    line(reply, "growth_factor", |reply| {
+        hundredths(reply, config.growth_percent as u64)
+    })?;
+    number(reply, "hash_stripes", config.stripes as u64)?;
     for (name, value) in FIXED {
         line(reply, name, |reply| reply.put(value.as_bytes()))?;
     }

@@ -2,64 +2,138 @@
 //! The one region of memory that a store lives in, and all raw access to it.
 
 use core::slice;
-use core::sync::atomic::{AtomicU32, Ordering};
 
+use super::link::Links;
+use crate::atomic::{AtomicU32, Ordering, Owned};
 use crate::platform::Memory;
 
 /// The region, as words and as bytes; offsets are in bytes from its start.
 ///
 /// # Invariants
 ///
-/// Words (links and headers) are only ever reached as atomics, so that several
+/// Words (links, headers, pins) are only ever reached as atomics, so that several
 /// may change them at the same time. Bytes (items' text) are written only by
 /// who has a chunk to themselves, before anybody else can find it.
 pub(super) struct Arena<M> {
     memory: M,
+    pub(super) links: Links,
 }
 
 impl<M: Memory> Arena<M> {
     pub(super) fn new(memory: M) -> Self {
-        Self { memory }
+        let links = Links::new(memory.len());
+        Self { memory, links }
     }
 
+    #[inline(always)]
     pub(super) fn len(&self) -> usize {
         self.memory.len()
     }
 
+    /// Says that nobody touches these bytes from now on, see [`Memory::unused`].
+    #[inline(always)]
+    pub(super) fn unused(&self, at: usize, len: usize) {
+        self.memory.unused(at, len);
+    }
+
+    /// The opposite, see [`Memory::used`].
+    #[inline(always)]
+    pub(super) fn used(&self, at: usize, len: usize) {
+        self.memory.used(at, len);
+    }
+
+    /// Has the processor fetch the cache line at `at`, for somebody wants it soon. A
+    /// hint: waits for nothing, and is nothing where the processor is not known.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, at: usize) {
+        let _line = self.memory.base().as_ptr().wrapping_add(at);
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        // SAFETY: nothing is read that the program could see, and nothing faults,
+        // whatever the address.
+        unsafe {
+            core::arch::asm!(
+                "prefetcht0 byte ptr [{}]",
+                in(reg) _line,
+                options(readonly, nostack, preserves_flags)
+            );
+        }
+        #[cfg(all(target_arch = "aarch64", not(miri)))]
+        // SAFETY: as above.
+        unsafe {
+            core::arch::asm!(
+                "prfm pldl1keep, [{}]",
+                in(reg) _line,
+                options(readonly, nostack, preserves_flags)
+            );
+        }
+    }
+
     /// Where the byte at `at` is in memory.
+    #[inline]
     pub(super) fn address(&self, at: usize) -> usize {
         self.memory.base().as_ptr().wrapping_add(at).addr()
     }
 
-    /// The word at `at`. Relaxed everywhere: what orders words is the lock
-    /// that the caller holds, a stripe's or a class's.
+    /// The word at `at`. What orders words is the lock that the caller holds, a
+    /// stripe's or a class's.
     ///
     /// No offset outside the region is ever asked for; if one were, nothing
     /// outside it would be touched.
+    #[inline]
     pub(super) fn load(&self, at: usize) -> u32 {
-        self.word(at).map_or(0, |word| word.load(Ordering::Relaxed))
+        self.word(at).map_or(0, |word| Owned(word).load())
+    }
+
+    /// The word behind so many; see [`Arena::load`].
+    #[inline(always)]
+    pub(super) fn load_nth(&self, words: usize) -> u32 {
+        let inside = words < self.len() / 4;
+        debug_assert!(inside, "no word behind {words}");
+        if !inside {
+            return 0;
+        }
+        let base = self.memory.base().cast::<AtomicU32>();
+        // SAFETY: inside the region, aligned as that is, and reached as atomics by
+        // everybody, by the type's invariant.
+        Owned(unsafe { base.add(words).as_ref() }).load()
     }
 
     /// Sets the word at `at`; see [`Arena::load`].
+    #[inline]
     pub(super) fn store(&self, at: usize, value: u32) {
         if let Some(word) = self.word(at) {
-            word.store(value, Ordering::Relaxed);
+            Owned(word).store(value);
         }
     }
 
-    /// Changes the word at `at`: those bits of it that `mask` says, to `bits`.
-    /// One step, whatever others do to its other bits. Relaxed, as
-    /// [`Arena::load`].
-    pub(super) fn change_bits(&self, at: usize, mask: u32, bits: u32) {
+    /// What the word at `at` said lately, to who has not its lock: a hint, for
+    /// [`Arena::prefetch`] and nothing else. Where somebody watches over locks, 0.
+    #[inline(always)]
+    pub(super) fn hint(&self, at: usize) -> u32 {
+        if cfg!(any(feature = "loom", watched_by = "thread")) {
+            return 0;
+        }
+        self.word(at).map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
+    /// The word at `at`, which no lock protects, and all that was done before it
+    /// was set by [`Arena::release`].
+    #[inline]
+    pub(super) fn acquire(&self, at: usize) -> u32 {
+        self.word(at).map_or(0, |word| word.load(Ordering::Acquire))
+    }
+
+    /// Sets the word at `at`; see [`Arena::acquire`].
+    #[inline]
+    pub(super) fn release(&self, at: usize, value: u32) {
         if let Some(word) = self.word(at) {
-            let _ = word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| {
-                Some(old & !mask | bits & mask)
-            });
+            word.store(value, Ordering::Release);
         }
     }
 
-    /// Sets the word at `at` from `old` to `new`; whether it was `old`. Relaxed,
-    /// as [`Arena::load`].
+    /// Sets the word at `at` from `old` to `new`; whether it was `old`. Relaxed:
+    /// that orders nothing else.
+    #[inline]
     pub(super) fn exchange(&self, at: usize, old: u32, new: u32) -> bool {
         self.word(at).is_some_and(|word| {
             word.compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed)
@@ -72,12 +146,14 @@ impl<M: Memory> Arena<M> {
     /// # Safety
     ///
     /// While the slice lives, no word in it is stored to, and no byte written.
+    #[inline(always)]
     pub(super) unsafe fn bytes(&self, at: usize, len: usize) -> Option<&[u8]> {
         self.check(at, len)?;
+        self.touch(at, len, false);
         // SAFETY: inside the region, which `memory` keeps alive and to itself;
         // initialised, since it was zeroed at first. Nothing in it changes, by
         // the caller's promise.
-        Some(unsafe { slice::from_raw_parts(self.memory.base().as_ptr().wrapping_add(at), len) })
+        Some(unsafe { slice::from_raw_parts(self.memory.base().add(at).as_ptr(), len) })
     }
 
     /// The bytes at `at`, to be written.
@@ -85,9 +161,11 @@ impl<M: Memory> Arena<M> {
     /// # Safety
     ///
     /// While the slice lives, nobody else reaches anything in it.
+    #[inline(always)]
     #[allow(clippy::mut_from_ref)] // The caller's promise, not the borrow, excludes others.
     pub(super) unsafe fn bytes_mut(&self, at: usize, len: usize) -> Option<&mut [u8]> {
         self.check(at, len)?;
+        self.touch(at, len, true);
         // SAFETY: inside the region, which `memory` keeps alive and to itself;
         // to the caller alone, by the caller's promise.
         Some(unsafe {
@@ -95,21 +173,40 @@ impl<M: Memory> Arena<M> {
         })
     }
 
-    fn word(&self, at: usize) -> Option<&AtomicU32> {
-        let inside = self.check(at, size_of::<AtomicU32>()).is_some();
+    /// The word at `at` itself, for what the others do not do.
+    #[inline(always)]
+    pub(super) fn word(&self, at: usize) -> Option<&AtomicU32> {
+        self.words_and_more::<1, 0>(at).map(|[word]| word)
+    }
+
+    /// The words from `at` on, with so many more bytes behind them: one check for
+    /// all of that. See [`Arena::load`].
+    #[inline(always)]
+    pub(super) fn words_and_more<const N: usize, const MORE: usize>(
+        &self,
+        at: usize,
+    ) -> Option<&[AtomicU32; N]> {
+        let inside = self.check(at, size_of::<[AtomicU32; N]>().wrapping_add(MORE));
         let aligned = at.checked_rem(align_of::<AtomicU32>()) == Some(0);
-        debug_assert!(inside && aligned, "no word at {at}");
-        if !inside || !aligned {
+        debug_assert!(inside.is_some() && aligned, "no words at {at}");
+        if inside.is_none() || !aligned {
             return None;
         }
-        let word = self.memory.base().as_ptr().wrapping_add(at);
         // SAFETY: inside the region, aligned (so is the region), and reached as
-        // an atomic by everybody who reaches it through `&self`, by the type's
+        // atomics by everybody who reaches them through `&self`, by the type's
         // invariant.
-        Some(unsafe { AtomicU32::from_ptr(word.cast()) })
+        Some(unsafe { self.memory.base().add(at).cast().as_ref() })
+    }
+
+    /// Tells a model checker, if there is one, who reads or writes what.
+    #[inline(always)]
+    fn touch(&self, _at: usize, _len: usize, _write: bool) {
+        #[cfg(feature = "loom")]
+        crate::modelled::touch(self.memory.base().as_ptr().wrapping_add(_at), _len, _write);
     }
 
     /// `Some` if `at..at + len` lies in the region.
+    #[inline(always)]
     fn check(&self, at: usize, len: usize) -> Option<()> {
         (at.checked_add(len)? <= self.len()).then_some(())
     }

@@ -11,10 +11,15 @@
 //! the class.
 
 use super::arena::Arena;
-use super::item::{Item, Mark, Place};
+use super::chain;
+use super::drain::Draining;
+use super::header::{Mark, Place};
+use super::item::{Item, KEY_LEN};
 use super::layout::Layout;
 use super::list::List;
+use super::pin;
 use super::value::{ClassUsage, History};
+use crate::limits::PIN_CHUNK_MIN;
 use crate::platform::Memory;
 use crate::Now;
 
@@ -25,25 +30,21 @@ const WARM_PERCENT: u64 = 40;
 /// How many items are moved at a time: more than come, to catch up.
 const AGE_STEPS: usize = 4;
 
-/// A page that is being emptied.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Draining {
-    pub(super) page: usize,
-    /// The next of its chunks to look at.
-    pub(super) next: usize,
-    /// Its chunks that were ever cut off.
-    pub(super) chunks: usize,
-    /// Those that are still in use, or free to be used.
-    pub(super) left: usize,
-    /// The class that gets it; `None` for the table.
-    pub(super) to: Option<u8>,
-}
-
 /// The rest of a page, to be cut into chunks one by one.
 #[derive(Clone, Copy, Debug)]
-struct Fresh {
-    page: usize,
-    next: usize,
+pub(super) struct Fresh {
+    pub(super) page: usize,
+    pub(super) next: usize,
+}
+
+/// An item that will go soon.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    pub(super) item: Item,
+    /// Of its key.
+    pub(super) hash: u64,
+    /// Where the head of its chain may be: a hint.
+    pub(super) head_at: usize,
 }
 
 /// A size class.
@@ -51,7 +52,9 @@ struct Fresh {
 /// # Invariants
 ///
 /// Each chunk of its pages is at the place that its shape says: free, in one of
-/// the segments, held by somebody who is about to fill or free it, or drained.
+/// the segments, a piece of an item, held by somebody who is about to fill or free
+/// it, left by an item that is pinned, or drained. Only items with pieces, and
+/// their pieces but the last, have a link.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(super) struct Class {
@@ -59,15 +62,22 @@ pub(super) struct Class {
     pub(super) chunk_size: usize,
     pub(super) per_page: usize,
     pub(super) pages: usize,
-    free: List,
-    fresh: Option<Fresh>,
+    pub(super) free: List,
+    pub(super) fresh: Option<Fresh>,
     /// The first of its pages that are not cut at all.
-    uncut: Option<usize>,
-    hot: List,
-    warm: List,
-    cold: List,
+    pub(super) uncut: Option<usize>,
+    pub(super) hot: List,
+    pub(super) warm: List,
+    pub(super) cold: List,
     pub(super) draining: Option<Draining>,
+    /// The page that could not be given away last.
+    pub(super) avoid: Option<usize>,
+    /// Chunks in use that are in no segment: pieces of items, and what is out of
+    /// the table, and pinned.
+    pub(super) others: u64,
     pub(super) history: History,
+    /// What was the second oldest of cold when an item had to go.
+    expected: Option<Expected>,
     /// Items that had to go, or could not come, since pages were last weighed.
     pub(super) lost: u64,
 }
@@ -88,12 +98,14 @@ impl Class {
             Some(item) => item,
             None => self.cut(arena, layout)?,
         };
+        say_used(arena, item, self.chunk_size);
         arena.set_place(item, Place::Held);
         Some(item)
     }
 
     /// Gives a page that is empty to this class.
     pub(super) fn add_page<M: Memory>(&mut self, arena: &Arena<M>, layout: &Layout, page: usize) {
+        arena.unused(layout.page_at(page), layout.page_size);
         layout.set_owner(arena, page, Some(self.index));
         layout.set_next_page(arena, page, self.uncut);
         self.uncut = Some(page);
@@ -110,18 +122,18 @@ impl Class {
                 Fresh { page, next: 0 }
             }
         };
-        let within = fresh.next.saturating_mul(self.chunk_size);
         let next = fresh.next.saturating_add(1);
         self.fresh = (next < self.per_page).then_some(Fresh { next, ..fresh });
-        let item = Item::at(layout.page_at(fresh.page).saturating_add(within))?;
-        arena.set_new(item);
+        let item = chunk_at(layout, fresh.page, fresh.next, self.chunk_size)?;
+        self.forget(arena, item);
         Some(item)
     }
 
     /// Takes back a chunk that was held, or is in no list for another reason.
     pub(super) fn put<M: Memory>(&mut self, arena: &Arena<M>, layout: &Layout, item: Item) {
+        say_unused(arena, item, self.chunk_size);
         if let Some(draining) = self.draining.as_mut() {
-            if layout.page_of(item) == draining.page {
+            if layout.page_of(item) == draining.page && !draining.given_up {
                 draining.left = draining.left.saturating_sub(1);
                 arena.set_place(item, Place::Drained);
                 return;
@@ -131,9 +143,70 @@ impl Class {
         self.free.push(arena, item);
     }
 
-    /// Makes an item that was held the youngest of all.
+    /// Takes back the chunk of an item that is out of the table, or was never in
+    /// it; later, if it is pinned.
+    pub(super) fn release<M: Memory>(&mut self, arena: &Arena<M>, layout: &Layout, item: Item) {
+        self.remove(arena, item);
+        if pin::leave(arena, item, self.chunk_size) {
+            arena.set_place(item, Place::Left);
+            self.others = self.others.saturating_add(1);
+        } else {
+            self.free_pieces(arena, layout, item);
+            self.put(arena, layout, item);
+        }
+    }
+
+    /// Takes back the chunk of an item whose last pin went after it had left the
+    /// table.
+    pub(super) fn free_left<M: Memory>(&mut self, arena: &Arena<M>, layout: &Layout, item: Item) {
+        pin::reset(arena, item, self.chunk_size);
+        self.others = self.others.saturating_sub(1);
+        self.free_pieces(arena, layout, item);
+        self.put(arena, layout, item);
+    }
+
+    /// Frees the pieces of an item that nobody reads.
+    pub(super) fn free_pieces<M: Memory>(&mut self, arena: &Arena<M>, layout: &Layout, item: Item) {
+        if self.chunk_size < PIN_CHUNK_MIN {
+            return;
+        }
+        let mut chunk = item;
+        while let Some(piece) = arena.link(chunk, self.chunk_size) {
+            arena.set_link(chunk, self.chunk_size, None);
+            if chunk != item {
+                self.put(arena, layout, chunk);
+            }
+            self.others = self.others.saturating_sub(1);
+            chunk = piece;
+        }
+        if chunk != item {
+            self.put(arena, layout, chunk);
+        }
+    }
+
+    /// Forgets what was at the place of a chunk before.
+    pub(super) fn forget<M: Memory>(&self, arena: &Arena<M>, item: Item) {
+        arena.used(item.offset(), self.chunk_size);
+        arena.set_new(item);
+        pin::reset(arena, item, self.chunk_size);
+        arena.set_link(item, self.chunk_size, None);
+        say_unused(arena, item, self.chunk_size);
+    }
+
+    /// Makes an item that was held, with its pieces, the youngest of all. Its stripe
+    /// is locked for writing.
     pub(super) fn insert<M: Memory>(&mut self, arena: &Arena<M>, item: Item) {
-        self.push(arena, item, Place::Hot);
+        self.hot.push(arena, item);
+        if let Some(header) = arena.header(item) {
+            header.set_place_alone(Place::Hot);
+        }
+        if self.chunk_size < PIN_CHUNK_MIN {
+            return;
+        }
+        for piece in arena.chain(item, self.chunk_size) {
+            arena.set_place(piece, Place::Piece);
+            self.others = self.others.saturating_add(1);
+        }
     }
 
     /// Makes an item that was held the youngest of a segment.
@@ -143,16 +216,52 @@ impl Class {
 
     /// Takes an item out of its segment; it is held then.
     pub(super) fn remove<M: Memory>(&mut self, arena: &Arena<M>, item: Item) {
+        self.expect_no_more(item);
         if let Some(list) = self.list(arena.place(item)) {
             list.remove(arena, item);
         }
         arena.set_place(item, Place::Held);
     }
 
-    /// Takes a free chunk out of the list, for good.
-    pub(super) fn drain<M: Memory>(&mut self, arena: &Arena<M>, layout: &Layout, item: Item) {
-        self.free.remove(arena, item);
-        self.put(arena, layout, item);
+    /// Takes an item out of its segment whose stripe is locked for writing.
+    pub(super) fn take_out<M: Memory>(&mut self, arena: &Arena<M>, item: Item) {
+        let Some(header) = arena.header(item) else {
+            return;
+        };
+        self.expect_no_more(item);
+        if let Some(list) = self.list(header.place()) {
+            list.remove(arena, item);
+        }
+        header.set_place_alone(Place::Held);
+    }
+
+    /// Notes an item of cold that will go soon.
+    #[inline]
+    pub(super) fn set_expected(&mut self, expected: Expected) {
+        self.expected = Some(expected);
+    }
+
+    /// What is known of an item, if it is the one that was expected to go. It has not
+    /// left its segments since, and so has the same key.
+    #[inline]
+    pub(super) fn expected(&self, item: Item) -> Option<Expected> {
+        self.expected.filter(|expected| expected.item == item)
+    }
+
+    /// Forgets an item that leaves its segment.
+    #[inline]
+    fn expect_no_more(&mut self, item: Item) {
+        if self.expected(item).is_some() {
+            self.expected = None;
+        }
+    }
+
+    /// Takes an item from one segment to another, as its youngest.
+    fn shift<M: Memory>(&mut self, arena: &Arena<M>, item: Item, to: Place) {
+        if let Some(list) = self.list(arena.place(item)) {
+            list.remove(arena, item);
+        }
+        self.push(arena, item, to);
     }
 
     /// Counts an item that had to go, or could not come.
@@ -186,8 +295,7 @@ impl Class {
             if arena.has(item, Mark::ACTIVE) {
                 self.warm_up(arena, item);
             } else {
-                self.remove(arena, item);
-                self.push(arena, item, Place::Cold);
+                self.shift(arena, item, Place::Cold);
                 self.history.moves_to_cold = self.history.moves_to_cold.wrapping_add(1);
             }
         }
@@ -200,54 +308,8 @@ impl Class {
             _ => &mut self.history.moves_to_warm,
         };
         *count = count.wrapping_add(1);
-        self.remove(arena, item);
         arena.set_mark(item, Mark::ACTIVE, false);
-        self.push(arena, item, Place::Warm);
-    }
-
-    /// Begins to empty a page of this class. What was not cut yet needs not be
-    /// emptied.
-    pub(super) fn start_draining<M: Memory>(
-        &mut self,
-        arena: &Arena<M>,
-        layout: &Layout,
-        page: usize,
-        to: Option<u8>,
-    ) {
-        let mut chunks = self.per_page;
-        if let Some(fresh) = self.fresh.filter(|fresh| fresh.page == page) {
-            chunks = fresh.next;
-            self.fresh = None;
-        }
-        if self.uncut == Some(page) {
-            chunks = 0;
-            self.uncut = layout.next_page(arena, page);
-        }
-        self.draining = Some(Draining {
-            page,
-            next: 0,
-            chunks,
-            left: chunks,
-            to,
-        });
-    }
-
-    /// A page that is better given away than another: one that is not cut, one
-    /// with free chunks if those are many, or the one with the oldest item.
-    pub(super) fn worst_page(&mut self, layout: &Layout) -> Option<usize> {
-        if let Some(page) = self.uncut {
-            return Some(page);
-        }
-        let free = self.free.oldest().filter(|_| self.has_spare_page());
-        let oldest = free
-            .or_else(|| self.oldest(Place::Cold))
-            .or_else(|| self.oldest(Place::Hot))
-            .or_else(|| self.oldest(Place::Warm))
-            .or_else(|| self.free.oldest());
-        match oldest {
-            Some(item) => Some(layout.page_of(item)),
-            None => self.fresh.map(|fresh| fresh.page),
-        }
+        self.shift(arena, item, Place::Warm);
     }
 
     /// Whether there are free chunks enough for more than a page.
@@ -278,7 +340,7 @@ impl Class {
             chunk_size: self.chunk_size as u64,
             chunks_per_page: self.per_page as u64,
             pages: self.pages as u64,
-            free_chunks: chunks.saturating_sub(taken),
+            free_chunks: chunks.saturating_sub(taken).saturating_sub(self.others),
             items,
             ages: [&self.hot, &self.warm, &self.cold].map(age),
             history: self.history,
@@ -297,7 +359,46 @@ impl Class {
             Place::Hot => Some(&mut self.hot),
             Place::Warm => Some(&mut self.warm),
             Place::Cold => Some(&mut self.cold),
-            Place::Free | Place::Held | Place::Drained => None,
+            Place::Free | Place::Held | Place::Drained | Place::Left | Place::Piece => None,
         }
     }
+}
+
+/// Words of a chunk that nobody touches while it is free, besides its text: the first
+/// two, where somebody arrives who goes beyond the chunk before.
+const FIRST: usize = 2 * size_of::<u32>();
+
+/// Says that a chunk is free, see [`Memory::unused`].
+#[inline(always)]
+pub(super) fn say_unused<M: Memory>(arena: &Arena<M>, item: Item, chunk_size: usize) {
+    arena.unused(item.offset(), FIRST);
+    let (at, len) = text(item, chunk_size);
+    arena.unused(at, len);
+}
+
+/// Says that it is somebody's.
+#[inline(always)]
+pub(super) fn say_used<M: Memory>(arena: &Arena<M>, item: Item, chunk_size: usize) {
+    arena.used(item.offset(), FIRST);
+    let (at, len) = text(item, chunk_size);
+    arena.used(at, len);
+}
+
+/// Where the text of a chunk is, and how long it can be. The length of the key counts
+/// as text here.
+#[inline(always)]
+fn text(item: Item, chunk_size: usize) -> (usize, usize) {
+    let around = KEY_LEN.saturating_add(chain::tail(chunk_size));
+    (item.field(KEY_LEN), chunk_size.saturating_sub(around))
+}
+
+/// A chunk of a page that is cut into chunks of this size.
+pub(super) fn chunk_at(
+    layout: &Layout,
+    page: usize,
+    index: usize,
+    chunk_size: usize,
+) -> Option<Item> {
+    let within = index.saturating_mul(chunk_size);
+    Item::at(layout.page_at(page).saturating_add(within))
 }

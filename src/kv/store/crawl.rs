@@ -96,8 +96,7 @@ impl<P: Platform> Kv<P> {
             if let Some(class) = self.class(self.layout.class_of(&self.arena, item)) {
                 let class = &mut *class.lock();
                 class.history.crawler_reclaimed = class.history.crawler_reclaimed.wrapping_add(1);
-                class.remove(&self.arena, item);
-                class.put(&self.arena, &self.layout, item);
+                class.release(&self.arena, &self.layout, item);
             }
         }
     }

@@ -3,10 +3,13 @@
 
 use core::ops::DerefMut;
 
-use super::item::{Item, Mark, Place};
+use super::class::Expected;
+use super::header::{Mark, Place};
+use super::item::Item;
+use super::link::Link;
 use super::table::Stripe;
 use super::value::History;
-use super::{Class, Kv, Life};
+use super::{pin, Class, Kv, Life};
 use crate::limits::TAIL_TRIES;
 use crate::platform::{RwLock, WriteGuard};
 use crate::{Context, Now, Platform};
@@ -24,6 +27,15 @@ pub(super) enum Busy {
     Stripe(usize),
     /// There is nothing that could go.
     Class,
+}
+
+/// Why an item does not go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stays {
+    /// Somebody has its stripe.
+    Stripe(usize),
+    /// Its chunk could not be used.
+    Pinned,
 }
 
 /// Another stripe, or the caller's own.
@@ -83,7 +95,21 @@ impl<P: Platform> Kv<P> {
         keep: Option<Item>,
         cx: &Context<'_>,
     ) -> Result<Item, Busy> {
+        if let Some(item) = self.take_reserve(class) {
+            return Ok(item);
+        }
         let class = &mut *self.class(class).ok_or(Busy::Class)?.lock();
+        self.chunk_of(class, mine, keep, cx)
+    }
+
+    /// As [`Kv::chunk`], of a class that is locked.
+    pub(super) fn chunk_of(
+        &self,
+        class: &mut Class,
+        mine: &mut Mine<'_>,
+        keep: Option<Item>,
+        cx: &Context<'_>,
+    ) -> Result<Item, Busy> {
         // Pages are few: somebody will have to go soon, and who that is takes a
         // while to be found out.
         if self.layout.free_pages() <= self.layout.pages / 4 {
@@ -128,44 +154,95 @@ impl<P: Platform> Kv<P> {
                     continue;
                 }
                 match self.evict(class, item, Some(&mut *mine), cx) {
-                    Ok(()) => return Ok(item),
-                    Err(stripe) => busy = Busy::Stripe(stripe),
+                    Ok(()) => {
+                        self.expect_next(class, mine.stripe);
+                        return Ok(item);
+                    }
+                    Err(Stays::Stripe(stripe)) => busy = Busy::Stripe(stripe),
+                    // It is being sent, hence in use.
+                    Err(Stays::Pinned) => class.warm_up(&self.arena, item),
                 }
             }
         }
         Err(busy)
     }
 
+    /// Has those things fetched that are looked at when the next items go: what is
+    /// not near when it is wanted is most of what that costs. The oldest of a list is
+    /// near, for its neighbour has just gone.
+    #[inline]
+    fn expect_next(&self, class: &mut Class, like: &Stripe) {
+        let arena = &self.arena;
+        if let Some(item) = class.hot.oldest() {
+            arena.prefetch_item(arena.younger(item));
+        }
+        let Some(next) = class.cold.oldest() else {
+            return;
+        };
+        // The head of its chain is near by now. If it is not first there, the way to
+        // it leads through the one that is.
+        if let Some(expected) = class.expected(next) {
+            let first = arena.links.item(Link(arena.hint(expected.head_at)));
+            arena.prefetch_item(first.filter(|first| *first != next));
+        }
+        let Some(item) = arena.younger(next) else {
+            return;
+        };
+        arena.prefetch_item(arena.younger(item));
+        let hash = self.hash(arena.key(item));
+        // Nearly always that one: stripes grow alike.
+        if let Some(head_at) = self.layout.head_at(arena, like.head_of(hash)) {
+            arena.prefetch(head_at);
+            class.set_expected(Expected {
+                item,
+                hash,
+                head_at,
+            });
+        }
+    }
+
     /// Takes an item of a class out of the table and out of its segment; it is
-    /// held then. With the number of its stripe, when somebody has that.
+    /// held then, and has no pieces. Not if it is pinned.
     pub(super) fn evict(
         &self,
         class: &mut Class,
         item: Item,
         mine: Option<&mut Mine<'_>>,
         cx: &Context<'_>,
-    ) -> Result<(), usize> {
+    ) -> Result<(), Stays> {
         // The key can be read: it is still in its segment, so whoever removes
         // it now still has to wait for the class.
-        let hash = self.hash(self.arena.key(item));
+        let hash = || self.hash(self.arena.key(item));
+        let hash = match class.expected(item) {
+            Some(expected) => {
+                debug_assert_eq!(expected.hash, hash(), "another item in that chunk");
+                expected.hash
+            }
+            None => hash(),
+        };
         let index = self.stripe_of(hash);
         let mut held: Held<'_, '_, P> = match mine {
             Some(mine) if mine.index == index => Held::Mine(mine.stripe),
             _ => {
                 let stripe = self.stripes.get(index).and_then(RwLock::try_write);
-                Held::Other(stripe.ok_or(index)?)
+                Held::Other(stripe.ok_or(Stays::Stripe(index))?)
             }
         };
+        if pin::is_pinned(&self.arena, item, class.chunk_size) {
+            return Err(Stays::Pinned);
+        }
         let dead = self.life(item, cx.now) != Life::Live;
         self.record(&mut class.history, item, dead, cx.now);
         if dead {
             cx.mine.reclaimed.inc();
         } else {
+            P::evict(hash, || self.arena.text_len(item));
             cx.mine.evictions.inc();
             class.count_loss();
         }
         held.stripe().unlink(&self.arena, &self.layout, hash, item);
-        class.remove(&self.arena, item);
+        class.take_out(&self.arena, item);
+        class.free_pieces(&self.arena, &self.layout, item);
         Ok(())
     }
 
@@ -183,20 +260,13 @@ impl<P: Platform> Kv<P> {
         history.evicted_time = now.0.saturating_sub(self.arena.used_at(item));
     }
 
-    /// A chunk of a class that is free, held for the caller.
-    pub(super) fn take(&self, class: u8) -> Option<Item> {
-        let class = &mut *self.class(class)?.lock();
-        class.take(&self.arena, &self.layout)
-    }
-
     /// Frees a chunk: one that is held, or that of an item which its stripe,
     /// write-locked by the caller, has just lost.
     pub(super) fn release(&self, item: Item) {
         let class = self.layout.class_of(&self.arena, item);
         if let Some(class) = self.class(class) {
             let class = &mut *class.lock();
-            class.remove(&self.arena, item);
-            class.put(&self.arena, &self.layout, item);
+            class.release(&self.arena, &self.layout, item);
         }
     }
 }

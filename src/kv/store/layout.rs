@@ -4,18 +4,17 @@
 //! ```text
 //! page owners   two words per page: its class, and a link for whoever has it
 //! directory     a word per page of heads: where it is
-//! heads         of the table's chains, a word each, to the end of the first page
+//! heads         of the table's chains, a word each, half a page or more in all
 //! pages         for the size classes, and for more heads
 //! ```
 
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-
 use super::arena::Arena;
 use super::item::{Item, UNIT};
-use crate::limits::{PAGE_MAX, PAGE_MIN};
+use crate::atomic::{AtomicU32, AtomicUsize, Ordering};
+use crate::limits::{CHUNKS_PER_PAGE, HOST_PAGE, ITEM_SHARE, PAGE_MAX, PAGE_MIN};
 use crate::platform::Memory;
 
-const WORD: usize = 4;
+pub(super) const WORD: usize = 4;
 
 /// A page that belongs to no class says this.
 const NOBODY: u32 = u32::MAX;
@@ -26,9 +25,14 @@ const BUSY: u32 = u32::MAX;
 /// The map of a region, and which pages are still to be had.
 pub(super) struct Layout {
     pub(super) page_size: usize,
+    /// Its logarithm to base 2.
+    page_shift: u32,
+    /// Where they begin.
+    start: usize,
     pub(super) pages: usize,
     directory: usize,
     directory_len: usize,
+    /// Words in front of the heads.
     heads: usize,
     heads_len: usize,
     /// Pages taken from the region's untouched end. Only ever grows; relaxed,
@@ -40,24 +44,28 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Divides a region of `len` bytes. Pages are a 64th of it, within their
-    /// limits. `None` when it is too small.
-    pub(super) fn new(len: usize) -> Option<Self> {
-        let page_size = prev_power_of_two(len / 64).clamp(PAGE_MIN, PAGE_MAX);
-        let pages = len.checked_div(page_size)?.checked_sub(1)?;
+    /// Divides a region of `len` bytes. Pages are a 64th of `memory`, within their
+    /// limits. `None` when there would be fewer than [`ITEM_SHARE`].
+    pub(super) fn new(len: usize, memory: usize) -> Option<Self> {
+        let page_size = prev_power_of_two(memory / 64).clamp(PAGE_MIN, PAGE_MAX);
+        let pages = len.checked_sub(page_size / 2)?.checked_div(page_size)?;
+        let start = len.checked_sub(pages.checked_mul(page_size)?)?;
+        let start = start.checked_sub(start % HOST_PAGE)?;
         let directory = pages.checked_mul(2 * WORD)?;
         // A head per item, and no item is smaller than 32 bytes.
         let directory_len = pages.checked_div(8)?.checked_add(1)?;
         let heads = directory
             .checked_add(directory_len.checked_mul(WORD)?)?
             .checked_next_multiple_of(64)?;
-        let heads_len = page_size.checked_sub(heads)?.checked_div(WORD)?;
-        (pages > 0 && heads_len > 0).then_some(Self {
+        let heads_len = start.checked_sub(heads)?.checked_div(WORD)?;
+        (pages >= ITEM_SHARE && heads_len > 0).then_some(Self {
             page_size,
+            page_shift: page_size.trailing_zeros(),
+            start,
             pages,
             directory,
             directory_len,
-            heads,
+            heads: heads / WORD,
             heads_len,
             handed: AtomicUsize::new(0),
             spare: AtomicU32::new(0),
@@ -70,16 +78,33 @@ impl Layout {
     }
 
     /// The offset of a head, if it is there.
+    #[inline(always)]
     pub(super) fn head_at<M: Memory>(&self, arena: &Arena<M>, head: usize) -> Option<usize> {
-        let Some(more) = head.checked_sub(self.heads_len) else {
-            return self.heads.checked_add(head.checked_mul(WORD)?);
-        };
-        let per_page = self.page_size / WORD;
-        let page = match arena.load(self.directory_at(more.checked_div(per_page)?)?) {
+        if head < self.heads_len {
+            return Some(self.heads.wrapping_add(head).wrapping_mul(WORD));
+        }
+        self.added_head_at(arena, head)
+    }
+
+    /// What a head says, if it is there.
+    #[inline(always)]
+    pub(super) fn load_head<M: Memory>(&self, arena: &Arena<M>, head: usize) -> Option<u32> {
+        if head < self.heads_len {
+            return Some(arena.load_nth(self.heads.wrapping_add(head)));
+        }
+        Some(arena.load(self.added_head_at(arena, head)?))
+    }
+
+    /// As [`Layout::head_at`], of a head that is in a page of its own.
+    fn added_head_at<M: Memory>(&self, arena: &Arena<M>, head: usize) -> Option<usize> {
+        let more = head.checked_sub(self.heads_len)?.checked_mul(WORD)?;
+        // Acquire: what a class had in that page before is done with. Pairs with
+        // `add_head`.
+        let page = match arena.acquire(self.directory_at(more.wrapping_shr(self.page_shift))?) {
             0 | BUSY => return None,
             page => usize::try_from(page).ok()?.checked_sub(1)?,
         };
-        let within = more.checked_rem(per_page)?.checked_mul(WORD)?;
+        let within = more & self.page_size.saturating_sub(1);
         self.page_at(page).checked_add(within)
     }
 
@@ -90,7 +115,7 @@ impl Layout {
             return Some(());
         };
         let at = self.directory_at(more.checked_div(self.page_size / WORD)?)?;
-        match arena.load(at) {
+        match arena.acquire(at) {
             0 => {}
             BUSY => return None,
             _ => return Some(()),
@@ -99,8 +124,11 @@ impl Layout {
             return None;
         }
         let page = self.take_spare().or_else(|| self.take_page());
+        if let Some(page) = page {
+            arena.used(self.page_at(page), self.page_size);
+        }
         let word = page.and_then(|page| u32::try_from(page.checked_add(1)?).ok());
-        arena.store(at, word.unwrap_or(0));
+        arena.release(at, word.unwrap_or(0));
         word.map(|_| ())
     }
 
@@ -125,6 +153,7 @@ impl Layout {
     }
 
     /// Pages that nobody has had yet.
+    #[inline]
     pub(super) fn free_pages(&self) -> usize {
         self.pages
             .saturating_sub(self.handed.load(Ordering::Relaxed))
@@ -134,26 +163,29 @@ impl Layout {
     pub(super) fn heads_bytes<M: Memory>(&self, arena: &Arena<M>) -> usize {
         let added = (0..self.directory_len)
             .filter_map(|index| self.directory_at(index))
-            .filter(|at| !matches!(arena.load(*at), 0 | BUSY))
+            .filter(|at| !matches!(arena.acquire(*at), 0 | BUSY))
             .count();
         let added = added.saturating_mul(self.page_size);
         self.heads_len.saturating_mul(WORD).saturating_add(added)
     }
 
     /// The page that holds a chunk.
+    #[inline]
     pub(super) fn page_of(&self, item: Item) -> usize {
-        // Pages are powers of two, and the first is not among them.
-        let page = item.offset().checked_div(self.page_size).unwrap_or(0);
-        page.saturating_sub(1)
+        item.offset()
+            .wrapping_sub(self.start)
+            .wrapping_shr(self.page_shift)
     }
 
     /// The offset of a page.
     pub(super) fn page_at(&self, page: usize) -> usize {
-        page.saturating_add(1).saturating_mul(self.page_size)
+        let within = page.saturating_mul(self.page_size);
+        self.start.saturating_add(within)
     }
 
     /// The class of the page that holds a chunk. It stays while the chunk is
     /// taken: a page has to be empty to be moved.
+    #[inline]
     pub(super) fn class_of<M: Memory>(&self, arena: &Arena<M>, item: Item) -> u8 {
         let owner = arena.load(self.owner_at(self.page_of(item)));
         u8::try_from(owner).unwrap_or(u8::MAX)
@@ -180,10 +212,12 @@ impl Layout {
         arena.store(at, word.unwrap_or(0));
     }
 
+    #[inline]
     fn owner_at(&self, page: usize) -> usize {
         page.saturating_mul(2 * WORD)
     }
 
+    #[inline]
     fn directory_at(&self, index: usize) -> Option<usize> {
         (index < self.directory_len).then_some(())?;
         self.directory.checked_add(index.checked_mul(WORD)?)
@@ -191,19 +225,23 @@ impl Layout {
 }
 
 /// The chunk sizes of the classes: as many chunks as go into a page, and as long
-/// as they then can be. They grow by `percent`, up to a whole page, and a size
-/// of 0 is behind the last.
+/// as they then can be. They grow by `percent`, up to a 16th of a page, and a
+/// size of 0 is behind the last.
 pub(super) fn chunk_sizes<const N: usize>(page: usize, least: usize, percent: usize) -> [u32; N] {
     let mut sizes = [0; N];
     let mut least = least.next_multiple_of(UNIT);
     let last = N.saturating_sub(1);
     for (index, slot) in sizes.iter_mut().enumerate() {
-        let count = page.checked_div(least).unwrap_or(1).max(1);
-        let count = if index == last { 1 } else { count };
+        let count = page.checked_div(least).unwrap_or(1).max(CHUNKS_PER_PAGE);
+        let count = if index == last {
+            CHUNKS_PER_PAGE
+        } else {
+            count
+        };
         let chunk = page.checked_div(count).unwrap_or(page);
         let size = chunk.saturating_sub(chunk % UNIT);
         *slot = u32::try_from(size).unwrap_or(0);
-        if count == 1 {
+        if count == CHUNKS_PER_PAGE {
             break;
         }
         let grown = least.saturating_mul(percent) / 100;
@@ -211,6 +249,22 @@ pub(super) fn chunk_sizes<const N: usize>(page: usize, least: usize, percent: us
         least = grown.max(size.saturating_add(UNIT)).min(page);
     }
     sizes
+}
+
+/// Sizes whose class is kept in a table, in words: what an item can have of a
+/// chunk is so many of them.
+pub(super) const SMALL: usize = 1 + 2048 / WORD;
+
+/// For each of those sizes, rounded up to whole words, the class with the
+/// smallest chunks that have room for it.
+pub(super) fn small_classes(rooms: &[u32]) -> [u8; SMALL] {
+    let mut classes = [0; SMALL];
+    for (words, class) in classes.iter_mut().enumerate() {
+        let size = words.saturating_mul(WORD);
+        let index = rooms.partition_point(|room| (*room as usize) < size);
+        *class = u8::try_from(index).unwrap_or(u8::MAX);
+    }
+    classes
 }
 
 /// The largest power of two that is not above `value`; 1 for 0.

@@ -5,7 +5,8 @@
 //! holds its stripe for reading, so that its item can neither change nor go
 //! while it is copied, and only marks the item as used. Whatever changes an item
 //! holds its stripe for writing. With one stripe this is a table under a global
-//! lock. Chunks and orders of use are in size classes, each behind a spin lock.
+//! lock. Chunks and orders of use are in size classes, each behind a spin lock; an
+//! item too large for one chunk is a chain of them.
 //!
 //! Lock order: a stripe, then a class, then nothing; never two stripes, never
 //! two classes. There is one exception: to evict an item of another stripe, who
@@ -18,118 +19,63 @@
 //! ones, and keep their chunks until something is stored or deleted under their
 //! key, their chunk is wanted, or the crawler comes by.
 //!
+//! A `get` whose reply is sent from where the item lies pins it ([`Kv::pin`]):
+//! the text stays as it is, and where it is, until the pin is given back.
+//!
 //! No request does work that grows with the store: the table grows by a chain at
 //! a time, pages are cut by a chunk, crawled by a few chains, and emptied by a
 //! few chunks at a time. Only who needs a page at once, for a class that has
 //! none, empties one alone, holding no stripe and a class for some chunks.
 
 mod arena;
+mod chain;
 mod class;
+mod config;
 mod crawl;
+mod drain;
 mod evict;
+mod header;
+mod hold;
 mod item;
 mod layout;
+mod life;
+mod link;
 mod list;
 mod moves;
+mod pin;
+mod plain;
+mod reserve;
 mod table;
 mod update;
+mod usage;
 mod value;
-
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+mod write;
 
 use self::arena::Arena;
 use self::class::Class;
-use self::item::{Item, Mark};
+pub use self::config::{parse_growth, Config, Error, Wrong};
+use self::header::Header;
+pub use self::hold::Chunk;
+use self::item::Item;
 use self::layout::Layout;
+pub(crate) use self::life::due;
+use self::life::Life;
+pub use self::pin::Pin;
+pub use self::plain::{Condition, Head, Plain, Put};
+use self::reserve::Reserve;
 use self::table::Stripe;
+pub use self::usage::Usage;
 pub use self::value::{
     Amend, Cas, Change, ClassUsage, Cursor, Done, Entry, Exptime, History, Look, Lookup, Part,
     Updated, Value, Was,
 };
-use crate::hash::siphash13;
+use crate::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::hash::Keyed;
 use crate::limits::{
-    CHUNK_MIN, CLASSES_MAX, ITEM_FLAGS, ITEM_MAX, ITEM_OVERHEAD, MEMORY_MAX, MEMORY_MIN,
-    RELATIVE_MAX, STRIPES_MAX,
+    CLASSES_MAX, HOST_PAGE, ITEM_FLAGS, ITEM_OVERHEAD, ITEM_SHARE, MEMORY_MAX, MEMORY_MIN,
 };
-use crate::platform::{Memory, NoMemory, RwLock, SpinLock};
+use crate::platform::{Memory, RawRwLock, RawSpinLock, ReadGuard, RwLock, SpinLock};
 use crate::{Context, Now, Platform};
-
-/// What a store is made with, besides memory. What is out of range counts as the
-/// nearest that is not.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Key of the table's hash: random, and known to nobody.
-    pub hash_key: [u64; 2],
-    /// Locks of the table, rounded up to a power of two; 1 is a global lock.
-    pub stripes: usize,
-    /// Bytes of the smallest chunk.
-    pub min_chunk: usize,
-    /// How large a class's chunks are in hundredths of the next smaller ones'.
-    pub growth_percent: usize,
-    /// Largest item as memcached counts it, its own header included.
-    pub item_max: usize,
-}
-
-impl Config {
-    /// The defaults, with a key.
-    pub fn new(hash_key: [u64; 2]) -> Self {
-        Self {
-            hash_key,
-            stripes: 256,
-            min_chunk: 32,
-            growth_percent: 125,
-            item_max: ITEM_MAX,
-        }
-    }
-}
-
-/// Why a store could not be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Error {
-    /// The region is below [`MEMORY_MIN`].
-    RegionTooSmall,
-    /// The region is above [`MEMORY_MAX`].
-    RegionTooLarge,
-    /// The host could not provide a lock.
-    NoMemory,
-}
-
-impl From<NoMemory> for Error {
-    fn from(_: NoMemory) -> Self {
-        Error::NoMemory
-    }
-}
-
-/// What is in a store at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Usage {
-    /// Items, the dead that are still there included.
-    pub items: u64,
-    /// Bytes they take: headers, keys and data.
-    pub bytes: u64,
-    /// Bytes of the region.
-    pub limit: u64,
-    /// Hash chains.
-    pub chains: u64,
-    /// Logarithm of that to base 2, rounded up.
-    pub hash_power: u32,
-    /// Bytes of the heads of the hash chains, and of those to come.
-    pub hash_bytes: u64,
-    /// Bytes in pages that size classes have.
-    pub page_bytes: u64,
-    /// Pages that no size class has yet.
-    pub free_pages: u64,
-}
-
-/// Whether an item in the table may still be answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Life {
-    Live,
-    /// Its exptime has come.
-    Expired,
-    /// It was stored before the last `flush_all`.
-    Flushed,
-}
 
 /// A key-value store in one region of memory. Small itself, however large the
 /// region is.
@@ -139,10 +85,18 @@ pub struct Kv<P: Platform> {
     /// A power of two of them.
     stripes: P::Array<RwLock<P::RwLock, Stripe>>,
     classes: P::Array<SpinLock<P::SpinLock, Class>>,
+    reserves: P::Array<Reserve>,
     /// Chunk sizes of the classes, which never change; 0 behind the last.
     chunk_sizes: [u32; CLASSES_MAX],
-    hash_key: [u64; 2],
-    item_max: usize,
+    /// Bytes of each that an item can have.
+    rooms: [u32; CLASSES_MAX],
+    /// Longest text in one chunk.
+    single: usize,
+    /// The class for an item of so many words.
+    small_classes: [u8; layout::SMALL],
+    pub(crate) hasher: Keyed,
+    /// What it was made with, mended.
+    config: Config,
     /// The last cas number given to an item; the first is 1. Relaxed: numbers
     /// are different, and grow for each key, whose stripe is locked then.
     cas: AtomicU64,
@@ -157,6 +111,9 @@ pub struct Kv<P: Platform> {
     flush_at: AtomicU32,
     /// The last second in which somebody looked after the store.
     second: AtomicU32,
+    /// Pins that have not been given back, and bytes of the chunks they hold.
+    pins: AtomicU64,
+    pinned_bytes: AtomicU64,
     /// The class whose page is moving, plus one; 0 without one.
     moving: AtomicU32,
     /// The table needs a page for its heads.
@@ -168,29 +125,70 @@ pub struct Kv<P: Platform> {
     to_crawl: AtomicU32,
 }
 
+/// An item that has been found. Nobody changes it meanwhile: to be copied, and
+/// nothing else.
+pub(crate) struct Found<'a, P: Platform> {
+    kv: &'a Kv<P>,
+    item: Item,
+    header: Header<'a>,
+    key_len: usize,
+    now: Now,
+    _stripe: ReadGuard<'a, P::RwLock, Stripe>,
+}
+
+impl<P: Platform> Found<'_, P> {
+    /// Its text, if that is all in one piece.
+    #[inline(always)]
+    pub(crate) fn whole_text(&self) -> Option<&[u8]> {
+        let len = self.header.text_len(self.key_len);
+        (len <= self.kv.single).then(|| self.kv.arena.part(self.item, 0, len))
+    }
+
+    /// Notes that it is used.
+    #[inline(always)]
+    pub(crate) fn use_it(&self) {
+        self.header.set_used(self.now.0);
+    }
+
+    #[inline(always)]
+    pub(crate) fn value(&self) -> Value<'_> {
+        self.kv
+            .value_of(self.item, self.header, self.key_len, self.now)
+    }
+}
+
 impl<P: Platform> Kv<P> {
-    /// An empty store in `memory`, which is all it will ever use, besides its
-    /// locks.
+    /// An empty store in `memory`, which is all it will ever use, besides what
+    /// [`Kv::beside`] says. What is out of range in `config` counts as the nearest
+    /// that is not.
     ///
     /// # Errors
     ///
     /// [`Error`] when the region's size is out of range, or no lock can be had.
     pub fn new(memory: P::Memory, config: &Config) -> Result<Self, Error> {
-        if memory.len() < MEMORY_MIN {
+        let mut config = config.mended();
+        config.memory = config.memory.max(memory.len());
+        if config.memory < MEMORY_MIN {
             return Err(Error::RegionTooSmall);
         }
-        if memory.len() > MEMORY_MAX {
+        if config.memory > MEMORY_MAX {
             return Err(Error::RegionTooLarge);
         }
-        let layout = Layout::new(memory.len()).ok_or(Error::RegionTooSmall)?;
-        let least = config.min_chunk.clamp(CHUNK_MIN, layout.page_size);
-        let growth = config.growth_percent.clamp(101, 1000);
-        let chunk_sizes = layout::chunk_sizes(layout.page_size, least, growth);
-        let stripes = config.stripes.clamp(1, STRIPES_MAX).next_power_of_two();
-        let shift = stripes.trailing_zeros();
+        let layout = Layout::new(memory.len(), config.memory).ok_or(Error::RegionTooSmall)?;
+        let most = (layout.pages / ITEM_SHARE)
+            .max(1)
+            .saturating_mul(layout.page_size);
+        config.item_max = config.item_max.min(most);
+        let least = header::WORDS.saturating_add(config.min_chunk);
+        let chunk_sizes = layout::chunk_sizes(layout.page_size, least, config.growth_percent);
+        let arena = Arena::new(memory);
+        let pages = layout.page_at(0);
+        arena.unused(pages, arena.len().saturating_sub(pages));
+        let shift = config.stripes.trailing_zeros();
+        let rooms = chunk_sizes.map(room);
         let classes = chunk_sizes.iter().take_while(|size| **size > 0).count();
         Ok(Self {
-            stripes: P::array(stripes, |index| {
+            stripes: P::array(config.stripes, |index| {
                 RwLock::new(Stripe::new(index, shift, &layout))
             })?,
             classes: P::array(classes, |index| {
@@ -198,16 +196,22 @@ impl<P: Platform> Kv<P> {
                 let index = u8::try_from(index).unwrap_or(u8::MAX);
                 SpinLock::new(Class::new(index, size, layout.page_size))
             })?,
-            arena: Arena::new(memory),
+            reserves: P::array(reserve::count(config.memory), |_| Ok(Reserve::new()))?,
+            arena,
             layout,
             chunk_sizes,
-            hash_key: config.hash_key,
-            item_max: config.item_max.min(ITEM_MAX),
+            rooms,
+            small_classes: layout::small_classes(rooms.get(..classes).unwrap_or_default()),
+            single: chain::text_room(chunk_max(&chunk_sizes)),
+            hasher: Keyed::new(config.hash_key),
+            config,
             cas: AtomicU64::new(0),
             flushed: AtomicU32::new(0),
             flush: SpinLock::new(0)?,
             flush_at: AtomicU32::new(0),
             second: AtomicU32::new(0),
+            pins: AtomicU64::new(0),
+            pinned_bytes: AtomicU64::new(0),
             moving: AtomicU32::new(0),
             heads_wanted: AtomicBool::new(false),
             mortals: AtomicBool::new(false),
@@ -216,31 +220,50 @@ impl<P: Platform> Kv<P> {
         })
     }
 
-    /// What is in the store now. Its parts are looked at one after the other.
-    pub fn usage(&self) -> Usage {
-        let (mut items, mut bytes, mut chains) = (0u64, 0u64, 0u64);
-        for stripe in self.stripes.iter() {
-            let stripe = stripe.read();
-            items = items.saturating_add(stripe.items);
-            bytes = bytes.saturating_add(stripe.bytes);
-            chains = chains.saturating_add(stripe.chains() as u64);
-        }
-        let pages = self.classes.iter().map(|class| class.lock().pages);
-        let pages = pages.fold(0usize, usize::saturating_add);
-        Usage {
-            items,
-            bytes,
-            limit: self.arena.len() as u64,
-            chains,
-            hash_power: chains.next_power_of_two().trailing_zeros(),
-            hash_bytes: self.layout.heads_bytes(&self.arena) as u64,
-            page_bytes: pages.saturating_mul(self.layout.page_size) as u64,
-            free_pages: self.layout.free_pages() as u64,
-        }
+    /// Bytes that a store of that configuration takes besides its region: itself,
+    /// its locks, the state of its classes, and the places for chunks at hand. At
+    /// most, as an allocator rounds that keeps powers of two, and in whole
+    /// [`HOST_PAGE`]s. A region shorter by that than [`Config::memory`] makes both
+    /// together take that.
+    pub fn beside(config: &Config) -> usize {
+        let config = config.mended();
+        let taken = |count: usize, each: usize, lock: usize| {
+            let array = count.saturating_mul(each).next_power_of_two();
+            array.saturating_add(count.saturating_mul(lock))
+        };
+        let stripe = size_of::<RwLock<P::RwLock, Stripe>>();
+        let class = size_of::<SpinLock<P::SpinLock, Class>>();
+        let reserves = reserve::count(config.memory);
+        [
+            taken(config.stripes, stripe, P::RwLock::BESIDE),
+            taken(CLASSES_MAX, class, P::SpinLock::BESIDE),
+            taken(reserves, size_of::<Reserve>(), 0),
+            taken(1, size_of::<Self>(), P::SpinLock::BESIDE),
+        ]
+        .iter()
+        .fold(0usize, |sum, bytes| sum.saturating_add(*bytes))
+        .next_multiple_of(HOST_PAGE)
+    }
+
+    /// Whether a region of `len` bytes is enough for a store of that configuration.
+    pub fn fits_in(len: usize, config: &Config) -> bool {
+        Layout::new(len, config.memory.max(len)).is_some()
+    }
+
+    /// What it was made with. `item_max` may be less than was asked for: no item
+    /// takes more than a quarter of the pages.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Bytes of the largest chunk.
+    pub fn chunk_max(&self) -> usize {
+        chunk_max(&self.chunk_sizes)
     }
 
     /// Lets `found` copy the item under `key`, if it is live. It counts as used
     /// then, unless this was only a peek.
+    #[inline]
     pub fn get<R>(
         &self,
         key: &[u8],
@@ -248,24 +271,57 @@ impl<P: Platform> Kv<P> {
         cx: &Context<'_>,
         found: impl FnOnce(&Value<'_>) -> R,
     ) -> Lookup<R> {
-        let hash = self.hash(key);
+        let hash = self.hasher.hash(key);
+        match self.look_up(key, hash, cx) {
+            Ok(item) => {
+                let hit = Lookup::Hit(found(&item.value()));
+                if look == Look::Use {
+                    item.use_it();
+                }
+                hit
+            }
+            Err(missed) => missed,
+        }
+    }
+
+    /// The live item under a key with that hash.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none: no [`Lookup::Hit`].
+    #[inline(always)]
+    pub(crate) fn look_up<R>(
+        &self,
+        key: &[u8],
+        hash: u64,
+        cx: &Context<'_>,
+    ) -> Result<Found<'_, P>, Lookup<R>> {
+        let missed = |why| {
+            P::miss(|| hash);
+            Err(why)
+        };
         let Some(stripe) = self.stripes.get(self.stripe_of(hash)) else {
-            return Lookup::Miss;
+            return missed(Lookup::Miss);
         };
         let stripe = stripe.read();
-        let Some(item) = stripe.find(&self.arena, &self.layout, hash, key) else {
-            return Lookup::Miss;
+        let Some((item, header)) = stripe.find(&self.arena, &self.layout, hash, key) else {
+            return missed(Lookup::Miss);
         };
-        match self.life(item, cx.now) {
-            Life::Expired => return Lookup::Expired,
-            Life::Flushed => return Lookup::Flushed,
+        match self.life_of(header, cx.now) {
+            Life::Expired => return missed(Lookup::Expired),
+            Life::Flushed => return missed(Lookup::Flushed),
             Life::Live => {}
         }
-        let hit = Lookup::Hit(found(&self.value(item, cx.now)));
-        if look == Look::Use {
-            self.arena.set_used(item, cx.now.0);
-        }
-        hit
+        let key_len = key.len();
+        P::hit(|| hash, || header.text_len(key_len));
+        Ok(Found {
+            kv: self,
+            item,
+            header,
+            key_len,
+            now: cx.now,
+            _stripe: stripe,
+        })
     }
 
     /// Lets `each` see the live items of one chain, after those that the cursor
@@ -283,120 +339,66 @@ impl<P: Platform> Kv<P> {
         }
         let mut chain = stripe.first(&self.arena, &self.layout, from.chain);
         while let Some(item) = chain {
-            if self.life(item, cx.now) == Life::Live {
-                each(&self.value(item, cx.now));
+            let live = self.life(item, cx.now) == Life::Live;
+            if let Some(value) = self.value(item, cx.now).filter(|_| live) {
+                each(&value);
             }
             chain = self.arena.next(item);
         }
         from.next_chain()
     }
 
-    /// What a class holds; `None` behind the last class.
-    pub fn class_usage(&self, class: u8, now: Now) -> Option<ClassUsage> {
-        let class = self.class(class)?.lock();
-        Some(class.usage(&self.arena, now))
+    /// The size class of an item.
+    pub fn class_of(&self, value: &Value<'_>) -> u8 {
+        self.layout.class_of(&self.arena, value.item)
     }
 
     /// Whether an item of this shape can be stored at all: `len` is without
-    /// CRLF. The configured limit, and the page size where that is smaller
-    /// (memory below 64 MiB).
+    /// CRLF.
+    #[inline]
     pub fn fits(&self, key_len: usize, flags: u32, len: usize) -> bool {
-        let upstream = ITEM_OVERHEAD
+        // It is never less than what it takes here, for ITEM_OVERHEAD is more
+        // than our own header and what is behind an item.
+        let around = ITEM_OVERHEAD
             .saturating_add(key_len)
-            .saturating_add(if flags == 0 { 0 } else { ITEM_FLAGS })
-            .saturating_add(len)
-            .saturating_add(2);
-        let size = item::size(key_len, flags, len);
-        upstream <= self.item_max && size <= self.layout.page_size
-    }
-
-    /// Makes everything that is stored when `exptime` comes dead from then on;
-    /// at once, if that is not in the future. Replaces an earlier call that is
-    /// still due.
-    pub fn flush_all(&self, exptime: i64, now: Now, unix_now: u64) {
-        let due = due(exptime, now, unix_now);
-        let waiting = &mut *self.flush.lock();
-        if due > now.0 {
-            self.wait_for_flush(waiting, due);
-        } else {
-            self.wait_for_flush(waiting, 0);
-            self.flush_now(now);
-        }
-    }
-
-    /// Does what has come due. Called before anything else is done at `now`.
-    pub fn tick(&self, now: Now) {
-        let is_due = |at| at != 0 && at <= now.0;
-        if is_due(self.flush_at.load(Ordering::Relaxed)) {
-            let waiting = &mut *self.flush.lock();
-            // Another worker may have been here first.
-            if is_due(*waiting) {
-                self.flush_now(now);
-                self.wait_for_flush(waiting, 0);
-            }
-        }
-        let second = self.second.load(Ordering::Relaxed);
-        if second < now.0 {
-            let first =
-                self.second
-                    .compare_exchange(second, now.0, Ordering::Relaxed, Ordering::Relaxed);
-            if first.is_ok() {
-                self.balance(now);
-                self.plan_crawl();
-            }
-        }
-    }
-
-    fn wait_for_flush(&self, waiting: &mut u32, due: u32) {
-        *waiting = due;
-        self.flush_at.store(due, Ordering::Relaxed);
-    }
-
-    fn flush_now(&self, now: Now) {
-        let flush = |flushed: u32| Some(now.0.max(flushed.saturating_add(1)));
-        let _ = self
-            .flushed
-            .fetch_update(Ordering::Release, Ordering::Relaxed, flush);
-        self.mortals.store(true, Ordering::Relaxed);
-    }
-
-    /// When a new item was last used: now, and after the last flush.
-    fn stamp(&self, now: Now) -> u32 {
-        let flushed = self.flushed.load(Ordering::Acquire);
-        now.0.max(flushed.saturating_add(1))
-    }
-
-    fn life(&self, item: Item, now: Now) -> Life {
-        if self.arena.used_at(item) <= self.flushed.load(Ordering::Acquire) {
-            return Life::Flushed;
-        }
-        match self.arena.expire(item) {
-            0 => Life::Live,
-            expire if expire <= now.0 => Life::Expired,
-            _ => Life::Live,
-        }
+            .saturating_add(if flags == 0 { 2 } else { 2 + ITEM_FLAGS });
+        let most = self.config.item_max.checked_sub(around);
+        most.is_some_and(|most| len <= most)
     }
 
     /// The item as the protocols see it. Its stripe is locked.
-    fn value(&self, item: Item, now: Now) -> Value<'_> {
-        let arena = &self.arena;
-        let expire = arena.expire(item);
+    fn value(&self, item: Item, now: Now) -> Option<Value<'_>> {
+        let header = self.arena.header(item)?;
+        Some(self.value_of(item, header, self.arena.key_len(item), now))
+    }
+
+    /// As [`Kv::value`], of an item of which this is known already.
+    #[inline(always)]
+    fn value_of<'a>(
+        &'a self,
+        item: Item,
+        header: Header<'a>,
+        key_len: usize,
+        now: Now,
+    ) -> Value<'a> {
+        let text_len = header.text_len(key_len);
+        let first = match text_len <= self.single {
+            true => text_len,
+            false => self.first_len(item),
+        };
         Value {
-            text: arena.text(item),
-            head_len: arena.head_len(item),
-            key_len: arena.key_len(item),
-            cas: arena.cas(item),
-            ttl: (expire != 0).then(|| expire.saturating_sub(now.0)),
-            idle: now.0.saturating_sub(arena.used_at(item)),
-            fetched: arena.has(item, Mark::FETCHED),
-            stale: arena.has(item, Mark::STALE),
-            won: arena.has(item, Mark::WON),
-            key_is_binary: arena.has(item, Mark::BINARY),
-            class: self.layout.class_of(arena, item),
+            text: self.arena.part(item, 0, first),
+            text_len,
+            head_len: header.head_len(key_len),
+            key_len,
+            item,
+            header,
+            now,
         }
     }
 
     /// The number that was asked for, or the next.
+    #[inline]
     fn next_cas(&self, from: Cas) -> u64 {
         match from {
             Cas::Is(cas) => cas,
@@ -404,13 +406,15 @@ impl<P: Platform> Kv<P> {
         }
     }
 
-    fn hash(&self, key: &[u8]) -> u64 {
-        siphash13(self.hash_key, key)
+    #[inline(never)]
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
+        self.hasher.hash(key)
     }
 
+    #[inline]
     fn stripe_of(&self, hash: u64) -> usize {
         // Bits that are cut off choose nothing on a machine that cuts them.
-        hash as usize & self.stripes.len().saturating_sub(1)
+        hash as usize & self.stripes.len().wrapping_sub(1)
     }
 
     fn next_stripe(&self, cursor: Cursor) -> Option<Cursor> {
@@ -418,31 +422,35 @@ impl<P: Platform> Kv<P> {
         (stripe < self.stripes.len()).then_some(Cursor { stripe, chain: 0 })
     }
 
+    #[inline]
     fn class(&self, class: u8) -> Option<&SpinLock<P::SpinLock, Class>> {
         self.classes.get(usize::from(class))
     }
 
-    /// The class with the smallest chunks of at least `size` bytes.
+    /// The class with the smallest chunks that have at least `size` bytes for an
+    /// item.
+    #[inline]
     fn class_for(&self, size: usize) -> Option<u8> {
+        match self.small_classes.get(size.div_ceil(layout::WORD)) {
+            Some(class) => Some(*class).filter(|class| usize::from(*class) < self.classes.len()),
+            None => self.large_class_for(size),
+        }
+    }
+
+    fn large_class_for(&self, size: usize) -> Option<u8> {
         let size = u32::try_from(size).ok()?;
-        let sizes = self.chunk_sizes.get(..self.classes.len())?;
-        let index = sizes.partition_point(|chunk| *chunk < size);
-        u8::try_from(index).ok().filter(|_| index < sizes.len())
+        let rooms = self.rooms.get(..self.classes.len())?;
+        let index = rooms.partition_point(|room| *room < size);
+        u8::try_from(index).ok().filter(|_| index < rooms.len())
     }
 }
 
-/// When an exptime is due by the host's clock: 0 never, 1 for "it was"
-/// (`doc/protocol.txt`, "Expiration times").
-pub(crate) fn due(exptime: i64, now: Now, unix_now: u64) -> u32 {
-    let seconds = match exptime {
-        0 => return 0,
-        ..=-1 => return 1,
-        1..=RELATIVE_MAX => exptime.unsigned_abs(),
-        _ => match exptime.unsigned_abs().checked_sub(unix_now) {
-            None | Some(0) => return 1,
-            Some(seconds) => seconds,
-        },
-    };
-    now.0
-        .saturating_add(u32::try_from(seconds).unwrap_or(u32::MAX))
+fn chunk_max(sizes: &[u32]) -> usize {
+    sizes.iter().max().map_or(0, |size| *size as usize)
+}
+
+/// Bytes of a chunk that an item can have.
+fn room(chunk_size: u32) -> u32 {
+    let tail = chain::tail(chunk_size as usize);
+    chunk_size.saturating_sub(u32::try_from(tail).unwrap_or(0))
 }

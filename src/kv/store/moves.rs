@@ -7,10 +7,13 @@
 
 use core::sync::atomic::Ordering;
 
-use super::item::{Item, Mark, NewItem, Place};
+use super::chain::text_room;
+use super::evict::Stays;
+use super::header::Place;
+use super::item::Item;
 use super::table::Stripe;
 use super::{Class, Kv};
-use crate::limits::{MOVE_CHUNKS, MOVE_STEPS};
+use crate::limits::{MOVE_BYTES, MOVE_CHUNKS, MOVE_STEPS};
 use crate::platform::RwLock;
 use crate::{Context, Now, Platform};
 
@@ -37,7 +40,7 @@ impl<P: Platform> Kv<P> {
         }
         if let Some(class) = self.class(from) {
             let class = &mut *class.lock();
-            if let Some(page) = class.worst_page(&self.layout) {
+            if let Some(page) = class.worst_page(&self.arena, &self.layout) {
                 class.start_draining(&self.arena, &self.layout, page, to);
                 return;
             }
@@ -55,8 +58,15 @@ impl<P: Platform> Kv<P> {
             return false;
         };
         let mut class = class.lock();
-        for _ in 0..MOVE_CHUNKS {
+        self.free_reserves(&mut class);
+        let chunks = MOVE_BYTES.checked_div(class.chunk_size).unwrap_or(0);
+        for _ in 0..chunks.clamp(1, MOVE_CHUNKS) {
             self.drain_next(&mut class, cx);
+            if class.stop_draining(&self.arena, &self.layout) {
+                drop(class);
+                self.moving.store(0, Ordering::Release);
+                return false;
+            }
         }
         let Some(done) = class.draining.filter(|draining| draining.left == 0) else {
             // Without a page it is on its way to who gets it.
@@ -78,70 +88,97 @@ impl<P: Platform> Kv<P> {
     /// Empties the next chunk of the page that a class is losing, if that can
     /// be done without waiting.
     fn drain_next(&self, class: &mut Class, cx: &Context<'_>) {
-        let Some(draining) = class.draining.as_mut() else {
+        let Some(chunk) = class.next_to_drain(&self.layout) else {
             return;
         };
-        if draining.left == 0 {
-            return;
-        }
-        if draining.next >= draining.chunks {
-            draining.next = 0;
-        }
-        let within = draining.next.saturating_mul(class.chunk_size);
-        let at = self.layout.page_at(draining.page).saturating_add(within);
-        draining.next = draining.next.saturating_add(1);
-        let Some(item) = Item::at(at) else { return };
-        match self.arena.place(item) {
-            Place::Free => class.drain(&self.arena, &self.layout, item),
-            place @ (Place::Hot | Place::Warm | Place::Cold) => {
-                let away = self.rescue(class, item, place).is_some()
-                    || self.evict(class, item, None, cx).is_ok();
-                if away {
-                    class.put(&self.arena, &self.layout, item);
+        match self.arena.place(chunk) {
+            Place::Free => class.drain(&self.arena, &self.layout, chunk),
+            Place::Hot | Place::Warm | Place::Cold => self.clear(class, chunk, chunk, cx),
+            Place::Piece => {
+                if let Some(item) = self.arena.owner(chunk) {
+                    self.clear(class, item, chunk, cx);
                 }
             }
+            Place::Left => class.wait_for_pin(),
             Place::Held | Place::Drained => {}
         }
     }
 
-    /// Moves an item to a chunk of another page, if its class has one to spare.
-    /// The chunk that it leaves is held then.
-    fn rescue(&self, class: &mut Class, item: Item, place: Place) -> Option<()> {
-        let page = self.layout.page_of(item);
+    /// Moves what an item has in a chunk of its class, or lets the item go.
+    fn clear(&self, class: &mut Class, item: Item, chunk: Item, cx: &Context<'_>) {
+        match self.arena.place(item) {
+            // It can be found, and its key read: whoever takes it out of the
+            // table has to wait for the class then.
+            Place::Hot | Place::Warm | Place::Cold => {}
+            Place::Left => return class.wait_for_pin(),
+            _ => return,
+        }
+        if self.rescue(class, item, chunk).is_some() {
+            return;
+        }
+        match self.evict(class, item, None, cx) {
+            Ok(()) => class.release(&self.arena, &self.layout, item),
+            Err(Stays::Pinned) => class.wait_for_pin(),
+            Err(Stays::Stripe(_)) => {}
+        }
+    }
+
+    /// Moves what an item has in a chunk to one of another page, if its class
+    /// has one to spare, and frees the chunk.
+    fn rescue(&self, class: &mut Class, item: Item, chunk: Item) -> Option<()> {
         let hash = self.hash(self.arena.key(item));
         let stripe = self.stripes.get(self.stripe_of(hash));
         let stripe = &mut *stripe.and_then(RwLock::try_write)?;
-        let chunk = class.take(&self.arena, &self.layout)?;
-        if self.layout.page_of(chunk) == page {
-            class.put(&self.arena, &self.layout, chunk);
+        let has_pieces = self.arena.link(item, class.chunk_size).is_some();
+        if has_pieces && self.is_pinned(item) {
             return None;
         }
-        self.copy(stripe, hash, item, chunk);
-        class.remove(&self.arena, item);
-        class.insert_at(&self.arena, chunk, place);
+        let new = class.take(&self.arena, &self.layout)?;
+        if self.layout.page_of(new) == self.layout.page_of(chunk) {
+            class.put(&self.arena, &self.layout, new);
+            return None;
+        }
+        if chunk == item {
+            self.move_item(stripe, hash, class, item, new);
+        } else {
+            self.move_piece(class, item, chunk, new);
+        }
         Some(())
     }
 
-    /// Puts a copy of an item in its place in the table.
-    fn copy(&self, stripe: &mut Stripe, hash: u64, item: Item, chunk: Item) {
-        let value = self.value(item, Now::START);
-        let copy = NewItem {
-            key: value.key(),
-            flags: value.flags(),
-            expire: self.arena.expire(item),
-            used: self.arena.used_at(item),
-            cas: value.cas,
-            len: value.data().len(),
-            data: [value.data(), b""],
-            fetched: value.fetched,
-            active: self.arena.has(item, Mark::ACTIVE),
-            stale: value.stale,
-            won: value.won,
-            key_is_binary: value.key_is_binary,
-        };
-        self.arena.write(chunk, &copy);
-        stripe.unlink(&self.arena, &self.layout, hash, item);
-        stripe.link(&self.arena, &self.layout, hash, chunk);
+    /// Puts an item into another chunk, which is held. If it has pieces, it is
+    /// not pinned.
+    fn move_item(&self, stripe: &mut Stripe, hash: u64, class: &mut Class, item: Item, new: Item) {
+        let (arena, size) = (&self.arena, class.chunk_size);
+        let place = arena.place(item);
+        arena.copy(item, new, self.first_len(item));
+        stripe.unlink(arena, &self.layout, hash, item);
+        stripe.link(arena, &self.layout, hash, new);
+        arena.set_link(new, size, arena.link(item, size));
+        arena.set_link(item, size, None);
+        for piece in arena.chain(new, size) {
+            arena.set_owner(piece, new);
+        }
+        class.remove(arena, item);
+        class.insert_at(arena, new, place);
+        class.release(arena, &self.layout, item);
+    }
+
+    /// Puts a piece of an item that is not pinned into another chunk, which is
+    /// held.
+    fn move_piece(&self, class: &mut Class, item: Item, piece: Item, new: Item) {
+        let (arena, size) = (&self.arena, class.chunk_size);
+        let mut before = item;
+        while let Some(next) = arena.link(before, size).filter(|next| *next != piece) {
+            before = next;
+        }
+        arena.copy(piece, new, text_room(size));
+        arena.set_owner(new, item);
+        arena.set_link(new, size, arena.link(piece, size));
+        arena.set_link(before, size, Some(new));
+        arena.set_link(piece, size, None);
+        arena.set_place(new, Place::Piece);
+        class.put(arena, &self.layout, piece);
     }
 
     /// Waits, with nothing locked, until a page has come to a class that had
@@ -160,7 +197,7 @@ impl<P: Platform> Kv<P> {
             if !self.step_move(cx) {
                 return;
             }
-            P::relax();
+            P::relax(0);
         }
     }
 

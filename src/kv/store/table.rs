@@ -10,8 +10,10 @@
 //! Reading belongs to the stripe's read lock, everything else to its write lock.
 
 use super::arena::Arena;
-use super::item::Item;
+use super::header::Header;
+use super::item::{Item, LINE, NEXT};
 use super::layout::{prev_power_of_two, Layout};
+use super::link::Link;
 use crate::platform::Memory;
 
 /// Chains that a stripe starts with.
@@ -19,12 +21,15 @@ const CHAINS_MIN: usize = 16;
 
 /// A stripe; what it needs of the region is given to each call.
 #[derive(Debug)]
-#[repr(align(64))]
 pub(super) struct Stripe {
     /// Its number, and the logarithm of the number of all.
-    index: usize,
+    index: u32,
     shift: u32,
     chains: usize,
+    /// Bits of a head's number, as many as a hash needs to choose one.
+    mask: usize,
+    /// No head of this stripe has this number yet, nor a higher one.
+    behind: usize,
     pub(super) items: u64,
     /// Bytes of chunk in use: headers and texts.
     pub(super) bytes: u64,
@@ -37,47 +42,71 @@ impl Stripe {
     /// those that are there from the start, and zero.
     pub(super) fn new(index: usize, shift: u32, layout: &Layout) -> Self {
         let share = layout.first_heads().checked_shr(shift).unwrap_or(0);
-        let chains = share.clamp(1, CHAINS_MIN);
-        Self {
-            index,
+        let mut stripe = Self {
+            // There are far fewer.
+            index: u32::try_from(index).unwrap_or(0),
             shift,
-            chains,
+            chains: 0,
+            mask: 0,
+            behind: 0,
             items: 0,
             bytes: 0,
-            grow_at: chains as u64,
-        }
+            grow_at: 0,
+        };
+        stripe.set_chains(share.clamp(1, CHAINS_MIN));
+        stripe
+    }
+
+    fn set_chains(&mut self, chains: usize) {
+        self.chains = chains;
+        self.grow_at = chains as u64;
+        let choices = prev_power_of_two(chains).saturating_mul(2);
+        self.mask = choices.wrapping_shl(self.shift).saturating_sub(1);
+        self.behind = chains.wrapping_shl(self.shift);
     }
 
     pub(super) fn chains(&self) -> usize {
         self.chains
     }
 
-    pub(super) fn find<M: Memory>(
+    /// The item with that key.
+    #[inline(always)]
+    pub(super) fn find<'a, M: Memory>(
         &self,
-        arena: &Arena<M>,
+        arena: &'a Arena<M>,
         layout: &Layout,
         hash: u64,
         key: &[u8],
-    ) -> Option<Item> {
-        let mut chain = self.first(arena, layout, self.chain_of(hash));
-        while let Some(item) = chain {
-            if arena.key(item) == key {
-                return Some(item);
+    ) -> Option<(Item, Header<'a>)> {
+        let mut link = Link(layout.load_head(arena, self.head_of(hash))?);
+        loop {
+            let item = arena.links.item(link)?;
+            let header = arena.header(item)?;
+            if arena.links.may_have(link, hash) {
+                // What is behind its header will be read or written then.
+                arena.prefetch(item.field(LINE));
+                arena.prefetch(item.field(2 * LINE));
+                if arena.has_key(item, key) {
+                    return Some((item, header));
+                }
             }
-            chain = arena.next(item);
+            if arena.links.is_last(link) {
+                return None;
+            }
+            link = header.next();
         }
-        None
     }
 
     /// The first item of a chain.
+    #[inline(always)]
     pub(super) fn first<M: Memory>(
         &self,
         arena: &Arena<M>,
         layout: &Layout,
         chain: usize,
     ) -> Option<Item> {
-        let at = layout.head_at(arena, self.head(chain))?;
-        Item::from_word(arena.load(at))
+        let link = layout.load_head(arena, self.head(chain))?;
+        arena.links.item(Link(link))
     }
 
     /// Adds an item whose key is not in the table.
@@ -88,7 +117,7 @@ impl Stripe {
         hash: u64,
         item: Item,
     ) {
-        self.push(arena, layout, self.chain_of(hash), item);
+        self.push(arena, layout, hash, item);
         self.items = self.items.saturating_add(1);
         self.bytes = self.bytes.saturating_add(arena.size(item));
     }
@@ -101,39 +130,57 @@ impl Stripe {
         hash: u64,
         item: Item,
     ) {
-        let chain = self.chain_of(hash);
-        let next = arena.next(item);
-        let mut at = self.first(arena, layout, chain);
-        if at == Some(item) {
-            self.set_first(arena, layout, chain, next);
-        }
-        while let Some(before) = at {
-            at = arena.next(before);
-            if at == Some(item) {
-                arena.set_next(before, next);
+        // Where the link is that has been seen, and the one before it.
+        let mut at = layout.head_at(arena, self.head_of(hash));
+        let mut before = None;
+        while let Some(here) = at {
+            let link = Link(arena.load(here));
+            let Some(found) = arena.links.item(link) else {
+                break;
+            };
+            let behind = found.field(NEXT);
+            if found == item {
+                let next = arena.load(behind);
+                arena.store(here, next);
+                if let Some((before, link)) = before.filter(|_| next == 0) {
+                    let Link(link) = arena.links.as_last(link);
+                    arena.store(before, link);
+                }
                 break;
             }
+            before = Some((here, link));
+            at = Some(behind);
         }
         self.items = self.items.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(arena.size(item));
     }
 
     /// Counts an item that has become larger or smaller.
+    #[inline]
     pub(super) fn resize(&mut self, before: u64, after: u64) {
         self.bytes = self.bytes.saturating_sub(before).saturating_add(after);
     }
 
     /// Divides a chain, if there are more items than chains; whether more heads
     /// are badly needed, and could not be had.
+    #[inline(always)]
     pub(super) fn grow<M: Memory>(
         &mut self,
         arena: &Arena<M>,
         layout: &Layout,
         hash: impl Fn(&[u8]) -> u64,
     ) -> bool {
-        if self.items <= self.grow_at {
-            return false;
-        }
+        self.items > self.grow_at && self.divide(arena, layout, hash)
+    }
+
+    /// As [`Stripe::grow`], when it is time for it.
+    #[inline(never)]
+    fn divide<M: Memory>(
+        &mut self,
+        arena: &Arena<M>,
+        layout: &Layout,
+        hash: impl Fn(&[u8]) -> u64,
+    ) -> bool {
         let new = self.chains;
         if layout.add_head(arena, self.head(new)).is_none() {
             // Later, then: asking costs others something too.
@@ -142,52 +189,49 @@ impl Stripe {
         }
         let old = new.saturating_sub(prev_power_of_two(new));
         let mut rest = self.first(arena, layout, old);
-        self.set_first(arena, layout, old, None);
-        self.set_first(arena, layout, new, None);
-        self.chains = new.saturating_add(1);
-        self.grow_at = self.chains as u64;
+        for chain in [old, new] {
+            if let Some(at) = layout.head_at(arena, self.head(chain)) {
+                arena.store(at, 0);
+            }
+        }
+        self.set_chains(new.saturating_add(1));
         while let Some(item) = rest {
             rest = arena.next(item);
-            let chain = self.chain_of(hash(arena.key(item)));
-            self.push(arena, layout, chain, item);
+            let hash = hash(arena.key(item));
+            self.push(arena, layout, hash, item);
         }
         false
     }
 
-    /// Which chain a hash belongs to: of the power of two above their number,
-    /// or of the one below it, where the first is not there yet.
-    fn chain_of(&self, hash: u64) -> usize {
+    /// Which head a hash belongs to: of the power of two above their number, or of
+    /// the one below it, where the first is not there yet. The bits that chose the
+    /// stripe are the stripe's number, and so the low bits of any of its heads'.
+    #[inline(always)]
+    pub(super) fn head_of(&self, hash: u64) -> usize {
         // Bits that are cut off choose nothing on a machine that cuts them.
-        let hash = hash.wrapping_shr(self.shift) as usize;
-        let below = prev_power_of_two(self.chains);
-        let chain = hash & below.saturating_mul(2).saturating_sub(1);
-        if chain < self.chains {
-            chain
+        let head = hash as usize & self.mask;
+        if head < self.behind {
+            head
         } else {
-            hash & below.saturating_sub(1)
+            head & (self.mask / 2)
         }
     }
 
     /// The head of a chain. Stripes take turns, so that they grow into the same
     /// pages.
+    #[inline]
     fn head(&self, chain: usize) -> usize {
-        chain.wrapping_shl(self.shift).saturating_add(self.index)
+        let index = self.index as usize;
+        chain.wrapping_shl(self.shift).saturating_add(index)
     }
 
-    fn push<M: Memory>(&self, arena: &Arena<M>, layout: &Layout, chain: usize, item: Item) {
-        arena.set_next(item, self.first(arena, layout, chain));
-        self.set_first(arena, layout, chain, Some(item));
-    }
-
-    fn set_first<M: Memory>(
-        &self,
-        arena: &Arena<M>,
-        layout: &Layout,
-        chain: usize,
-        item: Option<Item>,
-    ) {
-        if let Some(at) = layout.head_at(arena, self.head(chain)) {
-            arena.store(at, Item::to_word(item));
+    /// Puts an item at the front of the chain that its hash belongs to.
+    fn push<M: Memory>(&self, arena: &Arena<M>, layout: &Layout, hash: u64, item: Item) {
+        if let Some(at) = layout.head_at(arena, self.head_of(hash)) {
+            let next = Link(arena.load(at));
+            arena.store(item.field(NEXT), next.0);
+            let Link(link) = arena.links.to(item, hash, next);
+            arena.store(at, link);
         }
     }
 }

@@ -3,10 +3,13 @@
 
 use core::sync::atomic::Ordering;
 
+use super::chain::{Shape, Spare};
 use super::evict::{Busy, Mine};
-use super::item::{self, Item, Mark, NewItem};
+use super::header::Mark;
+use super::item::{self, Item};
 use super::table::Stripe;
 use super::value::{Amend, Cas, Change, Done, Entry, Exptime, Part, Updated, Value, Was};
+use super::write::NewItem;
 use super::{due, Kv, Life};
 use crate::decimal::Decimal;
 use crate::limits::UPDATE_TRIES;
@@ -23,6 +26,15 @@ struct Under<'a> {
     live: Option<Item>,
 }
 
+/// The data of an item to be stored.
+struct Source<'a> {
+    parts: &'a [Part<'a>; 2],
+    /// The number among them.
+    digits: Digits,
+    /// The item whose data may be among them.
+    old: Option<Item>,
+}
+
 /// A number as text, with the spaces behind it that keep it as long as it was.
 struct Digits {
     text: [u8; Self::MAX],
@@ -34,22 +46,31 @@ impl Digits {
     const MAX: usize = 20;
 
     /// The number among the parts; there is one at most.
+    #[inline]
     fn of(parts: &[Part<'_>]) -> Self {
-        let mut digits = Self {
-            text: [b' '; Self::MAX],
-            len: 0,
-        };
-        for part in parts {
-            if let Part::Number { value, width } = part {
-                let decimal = Decimal::new(*value);
-                let text = decimal.as_bytes();
-                digits.len = text.len().max(*width).min(Self::MAX);
-                for (to, from) in digits.text.iter_mut().zip(text) {
-                    *to = *from;
-                }
-            }
+        let number = parts.iter().find_map(|part| match part {
+            Part::Number { value, width } => Some((*value, *width)),
+            _ => None,
+        });
+        match number {
+            Some((value, width)) => Self::new(value, width),
+            None => Self {
+                text: [b' '; Self::MAX],
+                len: 0,
+            },
         }
-        digits
+    }
+
+    #[inline(never)]
+    fn new(value: u64, width: usize) -> Self {
+        let decimal = Decimal::new(value);
+        let digits = decimal.as_bytes();
+        let mut text = [b' '; Self::MAX];
+        for (to, from) in text.iter_mut().zip(digits) {
+            *to = *from;
+        }
+        let len = digits.len().max(width).min(Self::MAX);
+        Self { text, len }
     }
 
     fn as_bytes(&self) -> &[u8] {
@@ -58,6 +79,26 @@ impl Digits {
 }
 
 impl<P: Platform> Kv<P> {
+    /// As [`Self::update`], by a command that looks for the item: a host that
+    /// watches is told of a hit or a miss.
+    pub(crate) fn look_and_update<'c>(
+        &self,
+        key: &[u8],
+        cx: &Context<'_>,
+        mut decide: impl FnMut(Option<&Value<'_>>) -> Change<'c>,
+    ) -> Updated {
+        let mut len = 0;
+        let updated = self.update(key, cx, |value| {
+            len = value.map_or(0, |value| value.text_len);
+            decide(value)
+        });
+        match updated.was {
+            Was::Live => P::hit(|| self.hash(key), || len),
+            _ => P::miss(|| self.hash(key)),
+        }
+        updated
+    }
+
     /// Lets `decide` look at the live item under `key`, if there is one, and
     /// does what it says. Nobody else sees or changes the item in between.
     ///
@@ -70,7 +111,7 @@ impl<P: Platform> Kv<P> {
         mut decide: impl FnMut(Option<&Value<'_>>) -> Change<'c>,
     ) -> Updated {
         let mut was = Was::Missing;
-        let mut spare = None;
+        let mut spare = Spare::default();
         let mut wanted = None;
         let mut done = Done::NoMemory;
         for tries in 0..UPDATE_TRIES {
@@ -84,19 +125,26 @@ impl<P: Platform> Kv<P> {
                     drop(self.stripes.get(stripe).map(RwLock::write));
                 }
                 Err((class, Busy::Class)) => {
+                    wanted = Some(class);
+                    if self.take_spare(class, &mut spare) {
+                        continue;
+                    }
+                    // Several may each have in hand what the others wait for:
+                    // whoever has tried for a while lets them finish.
+                    if tries % 4 == 3 {
+                        self.release_spare(&mut spare);
+                        P::relax(tries);
+                    }
                     self.fetch_page(class, cx);
                     if tries > 1 {
                         self.wait_for_all();
                     }
                     // Before somebody else takes it.
-                    spare = spare.or_else(|| self.take(class));
-                    wanted = Some(class);
+                    self.take_spare(class, &mut spare);
                 }
             }
         }
-        if let Some(item) = spare {
-            self.release(item);
-        }
+        self.release_spare(&mut spare);
         match done {
             Done::Stored { .. } => self.work(cx),
             Done::NoMemory => self.count_refusal(wanted),
@@ -106,14 +154,14 @@ impl<P: Platform> Kv<P> {
     }
 
     /// Nothing has been done if this fails; it says what is wanting, and where.
-    /// `spare` is a chunk that the caller holds, and is used if it fits.
+    /// `spare` are chunks that the caller holds, and are used if they fit.
     fn try_update<'c>(
         &self,
         key: &[u8],
         cx: &Context<'_>,
         decide: &mut impl FnMut(Option<&Value<'_>>) -> Change<'c>,
         was: &mut Was,
-        spare: &mut Option<Item>,
+        spare: &mut Spare,
     ) -> Result<Done, (u8, Busy)> {
         let hash = self.hash(key);
         let index = self.stripe_of(hash);
@@ -122,14 +170,15 @@ impl<P: Platform> Kv<P> {
         };
         let stripe = &mut *lock.write();
         let found = stripe.find(&self.arena, &self.layout, hash, key);
-        *was = match found.map(|item| self.life(item, cx.now)) {
+        *was = match found.map(|(_, header)| self.life_of(header, cx.now)) {
             None => Was::Missing,
             Some(Life::Live) => Was::Live,
             Some(Life::Expired) => Was::Expired,
             Some(Life::Flushed) => Was::Flushed,
         };
         let live = found.filter(|_| *was == Was::Live);
-        let value = live.map(|item| self.value(item, cx.now));
+        let value = live.map(|(item, header)| self.value_of(item, header, key.len(), cx.now));
+        let (found, live) = (found.map(|(item, _)| item), live.map(|(item, _)| item));
         match decide(value.as_ref()) {
             Change::Keep => Ok(Done::Nothing),
             Change::Remove => {
@@ -181,74 +230,171 @@ impl<P: Platform> Kv<P> {
         mine: &mut Mine<'_>,
         under: &Under<'_>,
         entry: &Entry<'_>,
-        spare: &mut Option<Item>,
+        spare: &mut Spare,
         cx: &Context<'_>,
     ) -> Result<Done, (u8, Busy)> {
-        let &Under {
-            hash,
-            key,
-            found,
-            live,
-        } = under;
-        let arena = &self.arena;
-        let digits = Digits::of(&entry.data);
-        let old_data: &[u8] = live.map_or(b"", |item| arena.data(item));
-        let data = entry.data.map(|part| match part {
-            Part::Bytes(bytes) => bytes,
-            Part::Old => old_data,
-            Part::Number { .. } => digits.as_bytes(),
-        });
-        let len = data
-            .iter()
-            .fold(0usize, |len, part| len.saturating_add(part.len()));
-        let size = item::size(key.len(), entry.flags, len);
-        let class = match self.class_for(size) {
-            Some(class) if self.fits(key.len(), entry.flags, len) => class,
-            _ => return Ok(Done::TooLarge),
+        let source = Source {
+            parts: &entry.data,
+            digits: Digits::of(&entry.data),
+            old: under.live,
         };
-        // In the old chunk, if it is as good as another and is not read from.
-        let reads_old = entry.data.iter().any(|part| matches!(part, Part::Old));
-        let is_right = |item: &Item| self.layout.class_of(arena, *item) == class;
-        let reuse = found.filter(|item| !reads_old && is_right(item));
-        let chunk = match reuse.or_else(|| spare.take_if(|item| is_right(item))) {
+        let len = self.len_of(&source);
+        if !self.fits(under.key.len(), entry.flags, len) {
+            return Ok(Done::TooLarge);
+        }
+        let size = item::size(under.key.len(), entry.flags, len);
+        let Some(shape) = self.shape_for(size) else {
+            return Ok(Done::TooLarge);
+        };
+        let old = under.found;
+        let reuse = old.filter(|item| self.is_as_good(*item, shape, entry));
+        let item = match reuse {
             Some(item) => item,
             None => self
-                .chunk_near(class, size, mine, found, cx)
-                .map_err(|busy| (class, busy))?,
+                .chunks(shape, size, mine, old, spare, cx)
+                .map_err(|busy| (shape.class, busy))?,
         };
-        let new = NewItem {
-            key,
+        let again = reuse.is_some();
+        let before = reuse.map_or(0, |item| self.arena.size(item));
+        let new = self.describe(under, entry, len, again, cx);
+        let cas = new.cas;
+        self.write(mine.stripe, item, shape, again, new, &source);
+        match again {
+            true => mine.stripe.resize(before, size as u64),
+            false => self.publish(mine, under.hash, under.found, item, cx),
+        }
+        Ok(Done::Stored { cas })
+    }
+
+    /// How long the data will be.
+    fn len_of(&self, source: &Source<'_>) -> usize {
+        let old = |item| self.arena.data_range(item).len();
+        source.parts.iter().fold(0usize, |len, part| {
+            len.saturating_add(match part {
+                Part::Bytes(bytes) => bytes.len(),
+                Part::Old => source.old.map_or(0, old),
+                Part::Number { .. } => source.digits.len,
+            })
+        })
+    }
+
+    /// Whether an item may be written over: it has the right chunks, and nobody
+    /// reads it.
+    fn is_as_good(&self, item: Item, shape: Shape, entry: &Entry<'_>) -> bool {
+        let reads_old = entry.data.iter().any(|part| matches!(part, Part::Old));
+        !reads_old
+            && self.layout.class_of(&self.arena, item) == shape.class
+            && self.count_chunks(item) == shape.chunks
+            && !self.is_pinned(item)
+    }
+
+    /// All of a new item but its data.
+    fn describe<'a>(
+        &self,
+        under: &Under<'a>,
+        entry: &Entry<'_>,
+        len: usize,
+        again: bool,
+        cx: &Context<'_>,
+    ) -> NewItem<'a> {
+        let old = |item| self.arena.expire(item);
+        NewItem {
+            key: under.key,
             flags: entry.flags,
             expire: match entry.exptime {
                 Exptime::Set(exptime) => self.due(exptime, cx),
-                Exptime::Keep => live.map_or(0, |item| arena.expire(item)),
+                Exptime::Keep => under.live.map_or(0, old),
             },
             used: self.stamp(cx.now),
             cas: self.next_cas(entry.cas),
             len,
-            data,
+            data: [b""; 2],
             fetched: entry.fetched,
-            active: reuse.is_some(),
+            active: again,
             stale: entry.stale,
             won: entry.won,
             key_is_binary: entry.key_is_binary,
-        };
-        if reuse.is_some() {
-            let before = arena.size(chunk);
-            arena.rewrite(mine.stripe, chunk, &new);
-            mine.stripe.resize(before, arena.size(chunk));
-        } else {
-            arena.write(chunk, &new);
-            self.remove(mine.stripe, hash, found);
-            mine.stripe.link(arena, &self.layout, hash, chunk);
-            if let Some(class) = self.class(self.layout.class_of(arena, chunk)) {
-                class.lock().insert(arena, chunk);
-            }
         }
+    }
+
+    /// Fills chunks that are held, or with `again` those of an item of the same
+    /// key in that stripe.
+    fn write(
+        &self,
+        stripe: &mut Stripe,
+        item: Item,
+        shape: Shape,
+        again: bool,
+        new: NewItem<'_>,
+        source: &Source<'_>,
+    ) {
+        let arena = &self.arena;
+        if shape.chunks > 1 {
+            if !again {
+                arena.write_key(item, &new);
+            }
+            let size = self.size_of_class(shape.class);
+            let parts = source.parts.iter();
+            let data = parts.flat_map(|part| self.pieces_of(source, part));
+            return arena.write_chain(item, size, &new, data);
+        }
+        // What is in one chunk is made of what was in one.
+        let old = |item| {
+            let range = arena.data_range(item);
+            arena.part(item, range.start, range.len())
+        };
+        let data = source.parts.each_ref().map(|part| match part {
+            Part::Bytes(bytes) => bytes,
+            Part::Old => source.old.map_or(b"".as_slice(), old),
+            Part::Number { .. } => source.digits.as_bytes(),
+        });
+        let new = NewItem { data, ..new };
+        match again {
+            true => arena.rewrite(stripe, item, &new),
+            false => arena.write(item, &new),
+        }
+    }
+
+    /// A part of new data, in the pieces in which it is.
+    fn pieces_of<'a>(
+        &'a self,
+        source: &'a Source<'_>,
+        part: &'a Part<'_>,
+    ) -> impl Iterator<Item = &'a [u8]> {
+        let (bytes, old) = match part {
+            Part::Bytes(bytes) => (*bytes, None),
+            Part::Old => (b"".as_slice(), source.old),
+            Part::Number { .. } => (source.digits.as_bytes(), None),
+        };
+        let old = old.into_iter().flat_map(|item| {
+            let range = self.arena.data_range(item);
+            self.arena.slices(item, self.chunk_size(item), range)
+        });
+        core::iter::once(bytes)
+            .filter(|bytes| !bytes.is_empty())
+            .chain(old)
+    }
+
+    /// Puts an item that is written into the table, in place of what is there.
+    pub(super) fn publish(
+        &self,
+        mine: &mut Mine<'_>,
+        hash: u64,
+        found: Option<Item>,
+        item: Item,
+        cx: &Context<'_>,
+    ) {
+        let arena = &self.arena;
+        self.remove(mine.stripe, hash, found);
+        mine.stripe.link(arena, &self.layout, hash, item);
         if mine.stripe.grow(arena, &self.layout, |key| self.hash(key)) {
             self.heads_wanted.store(true, Ordering::Relaxed);
         }
-        Ok(Done::Stored { cas: new.cas })
+        if let Some(class) = self.class(self.layout.class_of(arena, item)) {
+            let class = &mut *class.lock();
+            class.insert(arena, item);
+            self.fill_reserve(class, mine, item, cx);
+        }
     }
 
     fn count_refusal(&self, class: Option<u8>) {
@@ -274,7 +420,8 @@ impl<P: Platform> Kv<P> {
     }
 
     /// When an exptime is due; there will be something to crawl for then.
-    fn due(&self, exptime: i64, cx: &Context<'_>) -> u32 {
+    #[inline]
+    pub(super) fn due(&self, exptime: i64, cx: &Context<'_>) -> u32 {
         let due = due(exptime, cx.now, cx.unix_now);
         if due != 0 && !self.mortals.load(Ordering::Relaxed) {
             self.mortals.store(true, Ordering::Relaxed);

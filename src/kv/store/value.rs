@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What the protocols see of an item, and what they can make of it.
 
-use super::item::HEADER;
-use crate::decimal;
+use super::header::{Header, Mark};
+use super::item::{Item, HEADER};
+use crate::{decimal, Now};
 
 /// What was found under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,43 +20,94 @@ pub enum Lookup<R> {
 
 /// A live item, while it is locked: to be looked at and copied, nothing else.
 pub struct Value<'a> {
-    /// `<key> <flags> <bytes>\r\n<data>\r\n`
+    /// `<key> <flags> <bytes>\r\n<data>\r\n`, or the first piece of that, with
+    /// at least a kilobyte of data ([`Kv::slices`](super::Kv::slices)).
     pub text: &'a [u8],
+    /// Bytes of the whole text.
+    pub text_len: usize,
     /// How much of the text is before the data.
     pub head_len: usize,
     /// How much of the text is key.
     pub key_len: usize,
-    /// Its cas number.
-    pub cas: u64,
-    /// Seconds left, `None` for ever.
-    pub ttl: Option<u32>,
-    /// Seconds since it was stored or last asked for, this time not counted.
-    pub idle: u32,
-    /// It has been asked for before, this time not counted.
-    pub fetched: bool,
-    /// To be made anew (`X`).
-    pub stale: bool,
-    /// Somebody was told to make it anew (`W`).
-    pub won: bool,
-    /// Its key is shown in base64.
-    pub key_is_binary: bool,
-    /// Its size class.
-    pub class: u8,
+    /// Itself.
+    pub(super) item: Item,
+    pub(super) header: Header<'a>,
+    pub(super) now: Now,
 }
 
 impl<'a> Value<'a> {
+    /// Its cas number.
+    #[inline]
+    pub fn cas(&self) -> u64 {
+        self.header.cas()
+    }
+
+    /// Seconds left, `None` for ever.
+    #[inline]
+    pub fn ttl(&self) -> Option<u32> {
+        let expire = self.header.expire();
+        (expire != 0).then(|| expire.saturating_sub(self.now.0))
+    }
+
+    /// Seconds since it was stored or last asked for, this time not counted.
+    #[inline]
+    pub fn idle(&self) -> u32 {
+        self.now.0.saturating_sub(self.header.used_at())
+    }
+
+    /// It has been asked for before, this time not counted.
+    #[inline]
+    pub fn fetched(&self) -> bool {
+        self.header.has(Mark::FETCHED)
+    }
+
+    /// To be made anew (`X`).
+    #[inline]
+    pub fn stale(&self) -> bool {
+        self.header.has(Mark::STALE)
+    }
+
+    /// Somebody was told to make it anew (`W`).
+    #[inline]
+    pub fn won(&self) -> bool {
+        self.header.has(Mark::WON)
+    }
+
+    /// Its key is shown in base64.
+    #[inline]
+    pub fn key_is_binary(&self) -> bool {
+        self.header.has(Mark::BINARY)
+    }
+
     /// The key, as it was stored.
+    #[inline]
     pub fn key(&self) -> &'a [u8] {
         self.text.get(..self.key_len).unwrap_or_default()
     }
 
-    /// The data, without its CRLF.
-    pub fn data(&self) -> &'a [u8] {
-        let block = self.block();
-        block.strip_suffix(b"\r\n").unwrap_or(block)
+    /// Whether the text is all in one piece.
+    #[inline]
+    pub fn is_whole(&self) -> bool {
+        self.text.len() == self.text_len
     }
 
-    /// The data with its CRLF.
+    /// The data, without its CRLF, or the first piece of it.
+    #[inline]
+    pub fn data(&self) -> &'a [u8] {
+        let block = self.block();
+        block.get(..self.data_len()).unwrap_or(block)
+    }
+
+    /// Bytes of the whole data.
+    #[inline]
+    pub fn data_len(&self) -> usize {
+        self.text_len
+            .saturating_sub(self.head_len)
+            .saturating_sub(b"\r\n".len())
+    }
+
+    /// The data with its CRLF, or the first piece of it.
+    #[inline]
     pub fn block(&self) -> &'a [u8] {
         self.text.get(self.head_len..).unwrap_or_default()
     }
@@ -71,7 +123,7 @@ impl<'a> Value<'a> {
 
     /// Bytes it takes: header, key, flags and data.
     pub fn size(&self) -> usize {
-        HEADER.saturating_add(self.text.len())
+        HEADER.saturating_add(self.text_len)
     }
 }
 
@@ -173,6 +225,7 @@ pub struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     /// A plain new item.
+    #[inline]
     pub fn new(flags: u32, exptime: i64, data: &'a [u8]) -> Self {
         Self {
             flags,
@@ -267,7 +320,7 @@ pub struct ClassUsage {
     pub chunks_per_page: u64,
     /// Pages that belong to it.
     pub pages: u64,
-    /// Chunks that hold no item.
+    /// Chunks that hold no item, nor what was one and is pinned.
     pub free_chunks: u64,
     /// Items in each segment of its order of use: hot, warm, cold.
     pub items: [u64; 3],

@@ -84,6 +84,9 @@ pub struct Step {
     pub expect: Option<Expect>,
     /// where Debian's memcached answers something else
     pub oracle: Option<Oracle>,
+    /// what the oracle says while a thread of its own is still at work: it is
+    /// asked again, for as long as an answer may take
+    pub busy: Option<String>,
     /// pause before sending
     #[serde(default)]
     pub wait_ms: u64,

@@ -12,7 +12,7 @@ use blackbox::case::Transport;
 use blackbox::client::Client;
 use blackbox::server::{self, Server};
 use blackbox::template::show;
-use blackbox::{ask, checks, stream};
+use blackbox::{ask, checks, histories, stream};
 use clap::{Args, Parser, Subcommand};
 
 /// Black-box tests for anything that speaks memcached.
@@ -29,6 +29,9 @@ enum Command {
     Cases(cases::CasesArgs),
     /// Run the seven timed regression checks
     Checks(ChecksArgs),
+    /// Have several clients at the same keys, and check that an order of their
+    /// requests explains what each was told (linearizability)
+    Histories(HistoriesArgs),
     /// Send each text as one request and print the conversation
     Ask(AskArgs),
     /// Wait until the server answers
@@ -76,6 +79,21 @@ struct ChecksArgs {
 }
 
 #[derive(Debug, Args)]
+struct HistoriesArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// What carries the requests
+    #[arg(long, value_enum, default_value = "udp")]
+    transport: Transport,
+    /// Seconds
+    #[arg(long, default_value_t = 5.0)]
+    duration: f64,
+    /// Milliseconds an answer may take
+    #[arg(long, default_value_t = 1000)]
+    timeout_ms: u64,
+}
+
+#[derive(Debug, Args)]
 struct AskArgs {
     /// Address of the server
     #[arg(long)]
@@ -115,6 +133,12 @@ impl Cli {
             Command::Checks(args) => {
                 let (addr, _server) = args.server.start(Transport::Udp)?;
                 checks::run(addr, &args.config)
+            }
+            Command::Histories(args) => {
+                let (addr, _server) = args.server.start(args.transport)?;
+                let time = Duration::try_from_secs_f64(args.duration)?;
+                let timeout = Duration::from_millis(args.timeout_ms);
+                histories::run(addr, args.transport, time, timeout)
             }
             Command::Ask(args) => {
                 let timeout = Duration::from_millis(args.timeout_ms);

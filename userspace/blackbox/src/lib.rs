@@ -3,8 +3,9 @@
 //! Black-box tests for anything that speaks memcached over UDP or TCP:
 //! bytes in, bytes out, with no knowledge of what is inside.
 //!
-//! Two suites share the client: [`runner`] plays the table of cases in
-//! `tests/cases`, [`checks`] runs the seven timed regression checks.
+//! Three suites share the client: [`runner`] plays the table of cases in
+//! `tests/cases`, [`checks`] runs the seven timed regression checks, and
+//! [`histories`] has several clients at the same keys.
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +14,7 @@ pub mod case;
 pub mod checks;
 pub mod client;
 pub mod frame;
+pub mod histories;
 pub mod packet;
 pub mod runner;
 pub mod server;

@@ -29,6 +29,9 @@ use play::{Play, Progress};
 use round::Round;
 use stream::Stream;
 
+/// How long a busy oracle is left alone before it is asked again.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
 /// Which server is asked, since one of them has known differences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Target {

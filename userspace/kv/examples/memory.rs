@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! How many items go into a store: loads more than fits, and reads back.
 //!
-//!     cargo run --release --example memory MIB VALUE [HOST:PORT]
+//!     cargo run --release --example memory MIB VALUE [REGION [HOST:PORT]]
 //!
-//! VALUE is the length of the values. With an address the same is done to the
+//! VALUE is the length of the values. REGION are the bytes that the store's region has
+//! of the memory, as /sys/module/unbuckle/memory/store says of a module; 0 stands for all
+//! that the store leaves for it. With an address the same is done to the
 //! memcached there, over TCP; it should just have been started with -m MIB, since
 //! it does not give pages back to other sizes soon.
 
@@ -13,9 +15,10 @@ mod common;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
-use common::{store, NoHost, MIB, UNIX};
+use common::{cx, MIB};
+use host::{Region, Userspace};
 use kv::store::{Change, Done, Entry, Look, Lookup};
-use kv::{Context, Counters, Now};
+use kv::{Config, Counters, Kv, Now};
 
 const KEY_LEN: usize = 16;
 
@@ -28,16 +31,18 @@ fn keys(mib: usize, value: usize) -> usize {
     mib * MIB * 3 / 2 / (KEY_LEN + value)
 }
 
-fn ours(mib: usize, value: usize) -> usize {
-    let kv = store(mib * MIB);
-    let counters = [Counters::new()];
-    let cx = Context {
-        now: Now::START,
-        unix_now: UNIX,
-        mine: &counters[0],
-        all: &counters,
-        host: &NoHost,
+fn ours(mib: usize, value: usize, region: usize) -> usize {
+    let config = Config {
+        memory: mib * MIB,
+        ..Config::new([1, 2])
     };
+    let region = match region {
+        0 => config.memory - Kv::<Userspace>::beside(&config),
+        region => region,
+    };
+    let kv = Kv::<Userspace>::new(Region::new(region).unwrap(), &config).unwrap();
+    let counters = [Counters::new()];
+    let cx = cx(&counters, 0, Now::START.0);
     let data = vec![b'v'; value];
     for number in 0..keys(mib, value) {
         let key = key(number);
@@ -49,7 +54,8 @@ fn ours(mib: usize, value: usize) -> usize {
     }
     let whole = |number: &usize| {
         let key = key(*number);
-        let same = |found: &kv::store::Value<'_>| found.data() == data;
+        let same =
+            |found: &kv::store::Value<'_>| kv.data(found).collect::<Vec<_>>().concat() == data;
         kv.get(key.as_bytes(), Look::Peek, &cx, same) == Lookup::Hit(true)
     };
     let held = (0..keys(mib, value)).filter(whole).count();
@@ -102,9 +108,9 @@ fn theirs(address: &str, mib: usize, value: usize) -> std::io::Result<usize> {
 fn main() -> std::io::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let mut number = |default| arguments.next().map_or(default, |n| n.parse().unwrap());
-    let (mib, value) = (number(64), number(32));
+    let (mib, value, region) = (number(64), number(32), number(0));
     let per_item = |held: usize| (mib * MIB) as f64 / held as f64;
-    let held = ours(mib, value);
+    let held = ours(mib, value, region);
     print!("{KEY_LEN}-byte keys, {value}-byte values, {mib} MiB: ");
     print!("{held} items, {:.1} bytes each", per_item(held));
     if let Some(address) = arguments.next() {

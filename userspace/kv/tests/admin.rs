@@ -124,6 +124,59 @@ fn dumps_show_every_live_item() {
     assert!(dumped(&session, "metadump 60").is_empty());
 }
 
+/// The lines of a `stats cachedump`, in any order.
+fn cached(session: &Session, arguments: &str) -> Vec<String> {
+    let answer = session.ask(format!("stats cachedump {arguments}\r\n"));
+    let lines = answer.strip_suffix("END\r\n").expect(&answer);
+    let mut lines: Vec<String> = lines.split_terminator("\r\n").map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn a_cachedump_shows_the_live_items_of_a_class() {
+    let session = Session::new(MIB);
+    session.ask("set b 5 0 1\r\nx\r\nset a 0 100 2\r\nxx\r\nset dead 0 1 1\r\nx\r\n");
+    session.ask("ms /w== 1 b\r\nx\r\n");
+    session.set("other", 0, &"v".repeat(5000));
+    session.pass(3);
+    let me = session.ask("me b\r\n");
+    let class = me.split(" cls=").nth(1).unwrap().split(' ').next().unwrap();
+    let a = format!("ITEM a [2 b; {} s]", UNIX + 100);
+    let all = [a.as_str(), "ITEM b [1 b; 0 s]"];
+    assert_eq!(cached(&session, &format!("{class} 0")), all);
+    assert_eq!(cached(&session, &format!("{class} 2 and more")), all);
+    let one = cached(&session, &format!("{class} 1"));
+    assert!(one.len() == 1 && all.contains(&one[0].as_str()), "{one:?}");
+    for other in ["0 0", "60 0", "63 1"] {
+        assert!(cached(&session, other).is_empty(), "{other}");
+    }
+    for (arguments, expected) in [
+        ("", "CLIENT_ERROR bad command line\r\n"),
+        ("1", "CLIENT_ERROR bad command line\r\n"),
+        ("x 1", FORMAT),
+        ("1 -1", FORMAT),
+        ("1 4294967296", FORMAT),
+        ("64 0", "CLIENT_ERROR Illegal slab id\r\n"),
+    ] {
+        let answer = session.ask(format!("stats cachedump {arguments}\r\n"));
+        assert_eq!(answer, expected, "{arguments}");
+    }
+}
+
+#[test]
+fn a_cachedump_shows_what_fits() {
+    let session = Session::with_reply(MIB, 2000);
+    for key in 0..20 {
+        session.set(&format!("{key:0>200}"), 0, "x");
+    }
+    let me = session.ask(format!("me {:0>200}\r\n", 0));
+    let class = me.split(" cls=").nth(1).unwrap().split(' ').next().unwrap();
+    // A line takes 217 bytes, and the last 128 of a reply are not for answers.
+    assert_eq!(cached(&session, &format!("{class} 0")).len(), 8);
+    assert_eq!(cached(&session, &format!("{class} 5")).len(), 5);
+}
+
 #[test]
 fn a_dump_that_does_not_fit_is_refused_whole() {
     let session = Session::with_reply(MIB, 2000);

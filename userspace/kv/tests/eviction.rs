@@ -6,8 +6,9 @@ mod common;
 
 use common::{Session, MIB};
 
-/// 1 MiB makes seven pages of 128 KiB, each one item of this size.
-const PAGE: usize = 100_000;
+/// 1 MiB makes seven pages of 128 KiB, the sixteen chunks of each one item of
+/// this size.
+const PAGE: usize = 130_000;
 
 fn page() -> String {
     "v".repeat(PAGE)

@@ -5,16 +5,7 @@
 
 mod common;
 
-use common::{Session, MIB};
-
-/// Each case in a store of its own.
-#[track_caller]
-fn check(cases: &[(&str, &str)]) {
-    for (text, expected) in cases {
-        let session = Session::new(MIB);
-        assert_eq!(&session.ask(text), expected, "{text:?}");
-    }
-}
+use common::check;
 
 #[test]
 fn refusals() {

@@ -36,15 +36,73 @@ fn more(text: &[u8], source: Source) -> usize {
 }
 
 fn words(request: Request<'_>) -> Vec<String> {
-    let words = match request {
-        Request::Get(Get { keys, .. }) => keys,
-        Request::Meta(Meta { flags, .. }) => flags,
-        Request::Stats(words) | Request::Admin(_, words) => words,
+    let words: Vec<&[u8]> = match request {
+        Request::Get(Get { keys, .. }) => keys.collect(),
+        Request::Meta(Meta { flags, .. }) => flags.collect(),
+        Request::Stats(words) | Request::Admin(_, words) => words.collect(),
         other => panic!("{other:?} has no words"),
     };
-    words
-        .map(|word| String::from_utf8_lossy(word).into_owned())
-        .collect()
+    let text = |word: &&[u8]| String::from_utf8_lossy(word).into_owned();
+    words.iter().map(text).collect()
+}
+
+/// A line that is read in one go says the same as one that is not: with a
+/// word behind it that is passed over, or another space.
+#[test]
+fn frequent_lines_say_what_others_say() {
+    let long = "k".repeat(KEY_MAX);
+    let ends = [
+        ("k", "\n"),
+        ("\r", "\r\n"),
+        ("a\rb", "\n"),
+        ("\x01\x7f", "\r\n"),
+    ];
+    for (key, end) in ends
+        .into_iter()
+        .chain([(&*long, "\r\n"), ("key-000000000123", "\r\n")])
+    {
+        let (frequent, other) = (format!("get {key}{end}"), format!("get  {key} {end}"));
+        assert_eq!(words(whole(&frequent)), [key], "{frequent:?}");
+        assert_eq!(words(whole(&other)), [key], "{other:?}");
+    }
+    for (key, numbers, data) in [
+        ("k", "0 0 0", ""),
+        ("k\r", "4294967 100 2", "ab"),
+        (&long, "1 999999999 3", "\r\nx"),
+        ("k", "000000001 007 01", "y"),
+        ("k", "4294967295 1000000000 1", "y"),
+    ] {
+        let frequent = format!("set {key} {numbers}\r\n{data}\r\nget next\r\n");
+        let other = format!("set {key} {numbers} more\r\n{data}\r\nget next\r\n");
+        assert_eq!(first(&frequent), first(&other), "{frequent:?}");
+    }
+    for broken in [
+        "set k 4294967296 0 1\r\nx\r\n",
+        "set k 0 0 1\r\nxy\r\n",
+        "set k 0 0\r\nx\r\n",
+        "set k  0 0 1\r\nx\r\n",
+        "set k 0 0 1 \r\nx\r\n",
+        "set k -1 0 1\r\nx\r\n",
+        "set k 0 -1 1\r\nx\r\n",
+    ] {
+        let other = broken.replacen("\r\n", " more\r\n", 1);
+        assert_eq!(first(broken), first(&other), "{broken:?}");
+    }
+    for refused in [format!("get {long}k\r\n"), "get \r\n".to_owned()] {
+        assert!(
+            matches!(whole(&refused), Request::Refused { .. }),
+            "{refused:?}"
+        );
+    }
+}
+
+/// The first command.
+#[track_caller]
+fn first(text: &str) -> Request<'_> {
+    match parse(text.as_bytes(), Source::Datagram) {
+        Parsed::Request { request, .. } => request,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -4,9 +4,10 @@
 
 mod common;
 
-use common::{store, Region, Session, MIB};
+use common::{store, Session, MIB};
+use host::{Process, Region};
 use kv::limits::{LINE_ROOM, MEMORY_MAX, REPLY_MAX};
-use kv::{Config, Error, Kv, NoMemory};
+use kv::{Config, Error, Kv};
 
 const TOO_LARGE: &str = "SERVER_ERROR object too large for cache\r\n";
 const OVERFLOW: &str = "SERVER_ERROR out of memory writing get response\r\n";
@@ -70,22 +71,9 @@ fn the_region_must_be_of_a_size_that_can_be_used() {
             self.1
         }
     }
-    enum Lying {}
-    impl kv::Platform for Lying {
-        type RwLock = common::TableLock;
-        type SpinLock = common::ClassLock;
-        type Memory = Claims;
-        type Array<T: Send + Sync> = Box<[T]>;
-        fn array<T: Send + Sync>(
-            len: usize,
-            make: impl FnMut(usize) -> Result<T, NoMemory>,
-        ) -> Result<Box<[T]>, NoMemory> {
-            (0..len).map(make).collect()
-        }
-    }
     let make = |len| {
-        let memory = Claims(Region::new(1), len);
-        Kv::<Lying>::new(memory, &Config::new([0, 0])).err()
+        let memory = Claims(Region::new(1).unwrap(), len);
+        Kv::<Process<Claims>>::new(memory, &Config::new([0, 0])).err()
     };
     assert_eq!(make(0), Some(Error::RegionTooSmall));
     assert_eq!(make(MIB - 1), Some(Error::RegionTooSmall));

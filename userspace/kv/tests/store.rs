@@ -9,40 +9,131 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{striped, NoHost, Test, MIB, UNIX};
+use common::{cx, striped, MIB, UNIX};
+use host::{Region, Userspace};
 use kv::store::{Amend, Cas, Change, Cursor, Done, Entry, Exptime, Look, Lookup, Part, Was};
-use kv::{Context, Counters, Kv, Now};
+use kv::{parse_growth, Config, Context, Counters, Kv, Now};
 
-fn cx(all: &[Counters], index: usize, now: u32) -> Context<'_> {
-    Context {
-        now: Now(now),
-        unix_now: UNIX,
-        mine: &all[index],
-        all,
-        host: &NoHost,
-    }
-}
-
-fn set(kv: &Kv<Test>, cx: &Context<'_>, key: &str, exptime: i64, data: &[u8]) -> Done {
+fn set(kv: &Kv<Userspace>, cx: &Context<'_>, key: &str, exptime: i64, data: &[u8]) -> Done {
     let update = kv.update(key.as_bytes(), cx, |_| {
         Change::Store(Entry::new(7, exptime, data))
     });
     update.done
 }
 
-fn get(kv: &Kv<Test>, cx: &Context<'_>, key: &str) -> Option<Vec<u8>> {
-    match kv.get(key.as_bytes(), Look::Use, cx, |v| v.data().to_vec()) {
+fn get(kv: &Kv<Userspace>, cx: &Context<'_>, key: &str) -> Option<Vec<u8>> {
+    match kv.get(key.as_bytes(), Look::Use, cx, |v| {
+        kv.data(v).collect::<Vec<_>>().concat()
+    }) {
         Lookup::Hit(data) => Some(data),
         _ => None,
     }
 }
 
-fn keys(kv: &Kv<Test>, cx: &Context<'_>) -> Vec<Vec<u8>> {
+fn keys(kv: &Kv<Userspace>, cx: &Context<'_>) -> Vec<Vec<u8>> {
     let (mut keys, mut at) = (Vec::new(), Some(Cursor::default()));
     while let Some(from) = at {
         at = kv.walk(from, cx, |value| keys.push(value.key().to_vec()));
     }
     keys
+}
+
+#[test]
+fn a_shape_is_checked_and_the_nearest_taken_if_nobody_asks() {
+    let good = Config::new([0, 0]);
+    assert_eq!(good.wrong(), None);
+    let wrong = [
+        (
+            Config {
+                min_chunk: 15,
+                ..good.clone()
+            },
+            "min_chunk=15 is out of range: give 16 to 4096 (bytes)",
+        ),
+        (
+            Config {
+                growth_percent: 109,
+                ..good.clone()
+            },
+            "growth=1.09 is out of range: give 1.10 to 4.00",
+        ),
+        (
+            Config {
+                growth_percent: 401,
+                ..good.clone()
+            },
+            "growth=4.01 is out of range: give 1.10 to 4.00",
+        ),
+        (
+            Config {
+                item_max: 1023,
+                ..good.clone()
+            },
+            "item_max=1023 is out of range: give 1024 to 1048576 (bytes)",
+        ),
+        (
+            Config {
+                stripes: 0,
+                ..good.clone()
+            },
+            "stripes=0 is not a power of two from 1 to 4096",
+        ),
+        (
+            Config {
+                stripes: 12,
+                ..good.clone()
+            },
+            "stripes=12 is not a power of two from 1 to 4096",
+        ),
+    ];
+    for (config, line) in wrong {
+        assert_eq!(config.wrong().unwrap().to_string(), line);
+        let kv = Kv::<Userspace>::new(Region::new(MIB).unwrap(), &config).unwrap();
+        assert_eq!(kv.config().wrong(), None, "{line}");
+    }
+    for (text, percent) in [("1.25", 125), ("2", 200), ("1.5", 150), ("01.05", 105)] {
+        assert_eq!(parse_growth(text.as_bytes()), Some(percent), "{text}");
+    }
+    for text in [
+        "",
+        ".",
+        "1.",
+        ".5",
+        "1.255",
+        "1,5",
+        "-1",
+        "1.2.3",
+        "x",
+        "99999999999999999999",
+    ] {
+        assert_eq!(parse_growth(text.as_bytes()), None, "{text}");
+    }
+}
+
+#[test]
+fn chunks_are_as_the_shape_says() {
+    for (min_chunk, growth_percent) in [(16, 110), (32, 125), (48, 400), (4096, 125)] {
+        let config = Config {
+            min_chunk,
+            growth_percent,
+            ..Config::new([0, 0])
+        };
+        let kv = Kv::<Userspace>::new(Region::new(16 * MIB).unwrap(), &config).unwrap();
+        let sizes: Vec<u64> = (0..=u8::MAX)
+            .map_while(|class| kv.class_usage(class, Now(2)))
+            .map(|class| class.chunk_size)
+            .collect();
+        let least = 32 + min_chunk as u64;
+        assert!((least..least + least / 4).contains(&sizes[0]), "{sizes:?}");
+        // Aligned, and as long as can be where few chunks go into a page: in a
+        // page of a quarter of a mebibyte.
+        let percent = growth_percent as u64;
+        for pair in sizes.windows(2).filter(|pair| pair[1] < 16 << 10) {
+            let grown = pair[0] * percent / 100;
+            let slack = grown / 8 + 16;
+            assert!(pair[1].abs_diff(grown) < slack, "{pair:?}");
+        }
+    }
 }
 
 const STRIPES: [usize; 3] = [1, 16, 256];
@@ -66,7 +157,7 @@ fn a_change_sees_what_is_there_and_becomes_what_it_says() {
     ] {
         let update = kv.update(b"k", &cx, |old| {
             let old = old.unwrap();
-            assert_eq!((old.flags(), old.ttl), (7, Some(100)));
+            assert_eq!((old.flags(), old.ttl()), (7, Some(100)));
             Change::Store(Entry {
                 exptime: Exptime::Keep,
                 data: [before, after],

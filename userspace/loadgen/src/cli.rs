@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use anyhow::{ensure, Result};
 use clap::{Args, Parser, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::items::{Items, Sizes};
-use crate::link::{Link, BATCH_MAX};
+use crate::echo;
+use crate::items::Items;
+use crate::link::{Link, Transport, BATCH_MAX};
 use crate::mix::{Mix, Popularity, Recipe, Source};
+use crate::pace::{self, Pace};
+use crate::progress::Progress;
 use crate::report::{Report, Tally};
 use crate::session::{Expect, Goal, Session};
-use crate::{closed, echo, open};
+use loadgen::sizes::Sizes;
 
 /// The largest value that fits in one request datagram, with its line.
 const VALUE_MAX: usize = 65_000;
@@ -22,7 +24,7 @@ const VALUE_MAX: usize = 65_000;
 /// Requests under way while the keys are stored.
 const PRELOAD_WINDOW: usize = 16;
 
-/// Load for anything that speaks memcached over UDP.
+/// Load for anything that speaks memcached.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Cli {
@@ -53,6 +55,9 @@ struct RunArgs {
     /// Address of the server
     #[arg(long)]
     addr: SocketAddr,
+    /// What carries requests and replies
+    #[arg(long, value_enum, default_value_t = Transport::Udp)]
+    transport: Transport,
     /// What the result is called
     #[arg(long, default_value = "")]
     label: String,
@@ -96,12 +101,17 @@ struct RunArgs {
     /// Exponent of Zipf's law
     #[arg(long, default_value_t = 0.99)]
     exponent: f64,
-    /// Bytes of a value, or sizes and weights: 2:20,320:70,1024:10
+    /// Bytes of a value, or sizes and weights: 2:20,320:70,1024:10, or those of
+    /// one of Facebook's pools: etc, usr, var, app, sys
     #[arg(long, default_value = "32")]
     value_size: Sizes,
     /// What a reply should be
     #[arg(long, value_enum, default_value_t = Expect::Reply)]
     expect: Expect,
+    /// A reply may come as several messages, as memcached 1.6 answers a get of
+    /// several keys over UDP
+    #[arg(long)]
+    split: bool,
     /// Milliseconds until a reply is lost
     #[arg(long, default_value_t = 1000)]
     timeout_ms: u64,
@@ -141,9 +151,14 @@ impl RunArgs {
             "a rate is more than 0"
         );
         let timeout = Duration::from_millis(self.timeout_ms.max(1));
-        let link = Link::connect(self.addr, self.batch, timeout)?;
+        ensure!(
+            self.expect == Expect::Reply || self.transport == Transport::Udp,
+            "only datagrams can be sent back"
+        );
+        let link = Link::connect(self.addr, self.transport, self.batch, timeout)?;
         let items = Items::new(self.key_size.into(), self.value_size.clone());
-        let mut session = Session::new(link, items, self.expect, timeout);
+        let split = self.split && self.transport == Transport::Udp;
+        let mut session = Session::new(link, items, self.expect, split, timeout);
 
         if self.preload {
             self.preload(&mut session)?;
@@ -181,15 +196,13 @@ impl RunArgs {
         goal: Goal,
     ) -> Result<()> {
         session.tally = Tally::new();
-        let bar = progress(name, goal);
         let window = usize::from(self.window);
-        match self.rate {
-            Some(rate) => open::run(session, source, rate, goal, &bar)?,
-            None if self.rounds => closed::rounds(session, source, window, goal, &bar)?,
-            None => closed::sliding(session, source, window, goal, &bar)?,
-        }
-        bar.finish_and_clear();
-        Ok(())
+        let pace = match self.rate {
+            Some(rate) => Pace::Rate(rate),
+            None if self.rounds => Pace::Rounds(window),
+            None => Pace::Window(window),
+        };
+        pace::run(session, source, pace, goal, &Progress::new(name, goal))
     }
 
     /// Stores every key, and insists on it.
@@ -202,9 +215,14 @@ impl RunArgs {
         let mut source = Source::new(&recipe)?;
         session.tally = Tally::new();
         let goal = goal(Some(self.keys), None);
-        let bar = progress("preload", goal);
-        closed::sliding(session, &mut source, PRELOAD_WINDOW, goal, &bar)?;
-        bar.finish_and_clear();
+        let progress = Progress::new("preload", goal);
+        pace::run(
+            session,
+            &mut source,
+            Pace::Window(PRELOAD_WINDOW),
+            goal,
+            &progress,
+        )?;
         let tally = &session.tally;
         ensure!(
             tally.stored == self.keys,
@@ -229,17 +247,4 @@ fn goal(requests: Option<u64>, seconds: Option<f64>) -> Goal {
         requests: requests.unwrap_or(u64::MAX),
         time: time.unwrap_or(Duration::MAX),
     }
-}
-
-/// A bar on a terminal, nothing elsewhere.
-fn progress(name: &'static str, goal: Goal) -> ProgressBar {
-    let style = "  {msg:9} {bar:30} {pos}/{len} replies, {per_sec}, {elapsed}";
-    let bar = if goal.requests == u64::MAX {
-        ProgressBar::new_spinner()
-    } else {
-        let style = ProgressStyle::with_template(style);
-        ProgressBar::new(goal.requests)
-            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-    };
-    bar.with_message(name)
 }

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::framing::Scan;
 use crate::wire::{Header, Request};
 
 /// Every identifier that a header can carry.
@@ -15,8 +16,10 @@ const IDS: usize = 1 << 16;
 struct Pending {
     request: Request,
     sent: Instant,
-    /// Datagrams of a reply of several; empty for most.
+    /// Datagrams of a message of several; empty for most.
     parts: Vec<Option<Vec<u8>>>,
+    /// Messages of a reply of several.
+    text: Vec<u8>,
 }
 
 /// What became of a datagram.
@@ -41,11 +44,14 @@ pub(crate) struct Flight {
     order: VecDeque<u16>,
     next: u16,
     open: usize,
+    split: bool,
 }
 
 impl Flight {
-    pub(crate) fn new() -> Self {
+    /// With `split`, a reply may come as several messages, whose text ends it.
+    pub(crate) fn new(split: bool) -> Self {
         Self {
+            split,
             pending: (0..IDS).map(|_| None).collect(),
             order: VecDeque::with_capacity(IDS),
             next: 0,
@@ -70,11 +76,11 @@ impl Flight {
         }
         let id = self.next;
         self.next = id.wrapping_add(1);
-        let parts = Vec::new();
         self.pending[usize::from(id)] = Some(Pending {
             request,
             sent,
-            parts,
+            parts: Vec::new(),
+            text: Vec::new(),
         });
         self.order.push_back(id);
         self.open += 1;
@@ -88,6 +94,7 @@ impl Flight {
             return Arrival::Stray;
         };
         let (seq, total) = (usize::from(header.seq), usize::from(header.total));
+        let mut joined = None;
         if total > 1 {
             if pending.parts.is_empty() {
                 pending.parts.resize(total, None);
@@ -100,19 +107,26 @@ impl Flight {
             if pending.parts.iter().any(Option::is_none) {
                 return Arrival::Part;
             }
+            joined = Some(pending.parts.drain(..).flatten().flatten().collect());
         } else if seq != 0 || total != 1 {
             return Arrival::Stray;
+        }
+        if self.split {
+            pending.text.extend(joined.as_deref().unwrap_or(text));
+            if Scan::default().end(&pending.text).is_none() {
+                return Arrival::Part;
+            }
+            joined = Some(std::mem::take(&mut pending.text));
         }
         let Some(pending) = slot.take() else {
             return Arrival::Stray;
         };
         self.open -= 1;
         self.forget_settled();
-        let parts: Option<Vec<Vec<u8>>> = pending.parts.into_iter().collect();
         Arrival::Whole {
             request: pending.request,
             sent: pending.sent,
-            text: parts.filter(|parts| !parts.is_empty()).map(|p| p.concat()),
+            text: joined,
         }
     }
 
@@ -157,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_reply_comes_once() {
-        let mut flight = Flight::new();
+        let mut flight = Flight::new(false);
         let id = flight.depart(Request::Miss(7), Instant::now());
         let Arrival::Whole { request, text, .. } = flight.arrive(header(id, 0, 1), b"x") else {
             panic!("no reply");
@@ -172,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_reply_of_several_datagrams_is_put_together() {
-        let mut flight = Flight::new();
+        let mut flight = Flight::new(false);
         let id = flight.depart(Request::Miss(7), Instant::now());
         assert!(matches!(
             flight.arrive(header(id, 2, 3), b"c"),
@@ -197,8 +211,29 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_of_several_messages_is_put_together() {
+        let mut flight = Flight::new(true);
+        let id = flight.depart(Request::Miss(7), Instant::now());
+        let pieces = [
+            (0, 1, &b"VALUE a 0 1\r\na\r\n"[..]),
+            (1, 2, b"b\r\n"),
+            (0, 2, b"VALUE b 0 1\r\n"),
+        ];
+        for (seq, total, text) in pieces {
+            let arrival = flight.arrive(header(id, seq, total), text);
+            assert!(matches!(arrival, Arrival::Part), "{text:?}");
+        }
+        let Arrival::Whole { text, .. } = flight.arrive(header(id, 0, 1), b"END\r\n") else {
+            panic!("not whole");
+        };
+        let whole = b"VALUE a 0 1\r\na\r\nVALUE b 0 1\r\nb\r\nEND\r\n";
+        assert_eq!(text.unwrap(), whole);
+        assert_eq!(flight.open(), 0);
+    }
+
+    #[test]
     fn what_does_not_come_is_lost() {
-        let mut flight = Flight::new();
+        let mut flight = Flight::new(false);
         let start = Instant::now();
         let first = flight.depart(Request::Miss(1), start);
         flight.depart(Request::Miss(2), start);
@@ -211,7 +246,7 @@ mod tests {
 
     #[test]
     fn identifiers_in_use_are_not_given_out() {
-        let mut flight = Flight::new();
+        let mut flight = Flight::new(false);
         let start = Instant::now();
         let slow = flight.depart(Request::Miss(0), start);
         for _ in 0..IDS {

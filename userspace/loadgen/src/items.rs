@@ -4,9 +4,8 @@
 //! and every other byte follows from the key's number and that.
 
 use std::io::Write;
-use std::str::FromStr;
 
-use anyhow::{bail, Context, Result};
+use loadgen::sizes::{scramble, Sizes};
 
 /// The key space: how keys are written, how large their values are.
 #[derive(Debug, Clone)]
@@ -46,6 +45,13 @@ impl Items {
     /// Bytes of the key's value, always the same for a key.
     pub(crate) fn size(&self, key: u64) -> usize {
         self.sizes.of(key)
+    }
+
+    /// Bytes of what a get says of the key: its line, its value, its line end.
+    pub(crate) fn value_text_len(&self, key: u64) -> usize {
+        let (flags, size) = (Self::flags(key), self.size(key));
+        let fixed = "VALUE   \r\n\r\n".len() + self.key_len;
+        fixed + digits(flags as usize) + digits(size) + size
     }
 
     /// Appends the key's value of that generation.
@@ -99,63 +105,8 @@ impl Words {
     }
 }
 
-/// The finaliser of splitmix64: a bijection without visible pattern.
-fn scramble(x: u64) -> u64 {
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
-
-/// Sizes of values: one, or several with weights.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sizes {
-    /// Size, and the weight of it and all before.
-    steps: Vec<(usize, u64)>,
-}
-
-impl Sizes {
-    /// Every value of `size` bytes.
-    #[cfg(test)]
-    pub(crate) fn fixed(size: usize) -> Self {
-        Self {
-            steps: vec![(size, 1)],
-        }
-    }
-
-    fn of(&self, key: u64) -> usize {
-        let total = self.steps.last().map_or(1, |(_, sum)| *sum);
-        let point = scramble(key) % total;
-        let step = self.steps.iter().find(|(_, sum)| point < *sum);
-        step.map_or(0, |(size, _)| *size)
-    }
-
-    /// The largest that occurs.
-    pub(crate) fn largest(&self) -> usize {
-        self.steps.iter().map(|(size, _)| *size).max().unwrap_or(0)
-    }
-}
-
-impl FromStr for Sizes {
-    type Err = anyhow::Error;
-
-    /// `32`, or `2:20,320:70,1024:10` (size and weight).
-    fn from_str(text: &str) -> Result<Self> {
-        let mut steps = Vec::new();
-        let mut sum = 0_u64;
-        for part in text.split(',') {
-            let (size, weight) = part.split_once(':').unwrap_or((part, "1"));
-            let size = size.parse().with_context(|| format!("no size: {size}"))?;
-            let weight: u32 = weight
-                .parse()
-                .with_context(|| format!("no weight: {weight}"))?;
-            sum += u64::from(weight);
-            steps.push((size, sum));
-        }
-        if sum == 0 {
-            bail!("all weights are 0");
-        }
-        Ok(Self { steps })
-    }
+fn digits(number: usize) -> usize {
+    number.checked_ilog10().unwrap_or(0) as usize + 1
 }
 
 #[cfg(test)]
@@ -191,20 +142,5 @@ mod tests {
             assert!(!items.is_value(9, &bad), "byte {at}");
         }
         assert!(!items.is_value(9, &good[..18]));
-    }
-
-    #[test]
-    fn sizes_come_by_weight() {
-        let sizes: Sizes = "2:1,32:3".parse().unwrap();
-        let large = (0..10_000).filter(|key| sizes.of(*key) == 32).count();
-        assert!((7_000..8_000).contains(&large), "{large}");
-        assert_eq!(sizes.largest(), 32);
-    }
-
-    #[test]
-    fn nonsense_is_no_size() {
-        for text in ["", "a", "1:", "1:x", "3:0"] {
-            assert!(text.parse::<Sizes>().is_err(), "{text}");
-        }
     }
 }

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Load for anything that speaks memcached over UDP. Every reply is verified,
+//! Load for anything that speaks memcached over UDP or TCP. Every reply is verified,
 //! every loss counted; the result is one line of JSON.
 
 #![forbid(unsafe_code)]
 
 mod cli;
-mod closed;
 mod echo;
 mod flight;
+mod framing;
+mod inbox;
 mod items;
 mod link;
 mod mix;
-mod open;
+mod pace;
+mod progress;
 mod reply;
 mod report;
 mod session;

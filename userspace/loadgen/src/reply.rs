@@ -76,7 +76,7 @@ fn number<'a>(text: &'a [u8], end: &[u8]) -> Option<(u64, &'a [u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::items::Sizes;
+    use loadgen::sizes::Sizes;
 
     fn items() -> Items {
         Items::new(4, Sizes::fixed(10))

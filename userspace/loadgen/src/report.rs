@@ -24,6 +24,9 @@ pub(crate) struct Tally {
     /// The time that counts.
     pub(crate) busy: Duration,
     latencies: Histogram<u64>,
+    /// The time of each round, and the requests of one.
+    rounds: Vec<Duration>,
+    round_size: usize,
 }
 
 impl Tally {
@@ -43,7 +46,27 @@ impl Tally {
             busy: Duration::ZERO,
             // Three digits are no invalid precision: this cannot fail.
             latencies: Histogram::new(3).expect("3 digits"),
+            rounds: Vec::new(),
+            round_size: 0,
         }
+    }
+
+    /// Notes how long a round of `size` requests took.
+    pub(crate) fn round(&mut self, time: Duration, size: usize) {
+        self.rounds.push(time);
+        self.round_size = size;
+    }
+
+    /// Nanoseconds per request of the usual round: the mean of all but the
+    /// fastest and the slowest tenth, into which the system's own work falls.
+    fn usual_round(&self) -> Option<f64> {
+        let mut rounds = self.rounds.clone();
+        rounds.sort_unstable();
+        let cut = rounds.len() / 10;
+        let usual = rounds.get(cut..rounds.len() - cut)?;
+        let requests = usual.len() * self.round_size;
+        let time: Duration = usual.iter().sum();
+        (requests > 0).then(|| nanoseconds(time) as f64 / requests as f64)
     }
 
     /// Notes how long a reply took.
@@ -70,6 +93,8 @@ pub(crate) struct Report<'a> {
     bytes_in: u64,
     busy_ns: u64,
     ns_per_reply: f64,
+    /// Of rounds only.
+    ns_per_request_usual: Option<f64>,
     replies_per_second: f64,
     latency_ns: Latency,
 }
@@ -105,6 +130,7 @@ impl<'a> Report<'a> {
             bytes_in: tally.bytes_in,
             busy_ns,
             ns_per_reply: busy_ns as f64 / replies,
+            ns_per_request_usual: tally.usual_round(),
             replies_per_second: tally.replies as f64 / tally.busy.as_secs_f64().max(1e-9),
             latency_ns: Latency {
                 min: latencies.min(),
@@ -121,4 +147,19 @@ impl<'a> Report<'a> {
 
 fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_usual_round_knows_no_extremes() {
+        let mut tally = Tally::new();
+        assert_eq!(tally.usual_round(), None);
+        for time in [1, 20, 20, 20, 20, 20, 20, 20, 20, 900] {
+            tally.round(Duration::from_nanos(time), 4);
+        }
+        assert_eq!(tally.usual_round(), Some(5.0));
+    }
 }

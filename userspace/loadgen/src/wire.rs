@@ -18,6 +18,15 @@ pub(crate) struct Header {
 }
 
 impl Header {
+    /// Of a reply that is whole.
+    pub(crate) fn alone(id: u16) -> Self {
+        Self {
+            id,
+            seq: 0,
+            total: 1,
+        }
+    }
+
     /// Splits a datagram into header and text; `None` when it is too short.
     pub(crate) fn decode(datagram: &[u8]) -> Option<(Self, &[u8])> {
         let (head, text) = datagram.split_first_chunk::<HEADER>()?;
@@ -43,10 +52,16 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    /// Appends the datagram of this request to `out`.
-    pub(crate) fn encode(&self, id: u16, items: &Items, out: &mut Vec<u8>) {
+    /// Appends the header of this request's datagram to `out`; `note` goes into
+    /// the field that is reserved, and should be 0 for a memcached.
+    pub(crate) fn put_header(id: u16, note: u16, out: &mut Vec<u8>) {
         out.extend_from_slice(&id.to_be_bytes());
-        out.extend_from_slice(&[0, 0, 0, 1, 0, 0]);
+        out.extend_from_slice(&[0, 0, 0, 1]);
+        out.extend_from_slice(&note.to_be_bytes());
+    }
+
+    /// Appends the text of this request to `out`.
+    pub(crate) fn put_text(&self, items: &Items, out: &mut Vec<u8>) {
         match self {
             Request::Get(keys) => {
                 out.extend_from_slice(b"get");
@@ -70,31 +85,56 @@ impl Request {
         }
         out.extend_from_slice(b"\r\n");
     }
+
+    /// The length of the reply's text, when all keys of a get are there and a
+    /// set is stored.
+    pub(crate) fn reply_len(&self, items: &Items) -> usize {
+        match self {
+            Request::Get(keys) => {
+                let values = keys.iter().map(|&key| items.value_text_len(key));
+                values.sum::<usize>() + b"END\r\n".len()
+            }
+            Request::Miss(_) => b"END\r\n".len(),
+            Request::Set(..) => b"STORED\r\n".len(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::items::Sizes;
+    use loadgen::sizes::Sizes;
 
     #[test]
     fn a_get_names_its_keys() {
         let items = Items::new(8, Sizes::fixed(4));
         let mut out = Vec::new();
-        Request::Get(vec![1, 22]).encode(0x1234, &items, &mut out);
-        assert_eq!(out, b"\x12\x34\0\0\0\x01\0\0get k0000001 k0000022\r\n");
+        Request::put_header(0x1234, 5, &mut out);
+        Request::Get(vec![1, 22]).put_text(&items, &mut out);
+        assert_eq!(out, b"\x12\x34\0\0\0\x01\0\x05get k0000001 k0000022\r\n");
     }
 
     #[test]
     fn a_set_carries_the_value() {
         let items = Items::new(8, Sizes::fixed(4));
         let mut out = Vec::new();
-        Request::Set(3, 7).encode(1, &items, &mut out);
+        Request::put_header(1, 0, &mut out);
+        Request::Set(3, 7).put_text(&items, &mut out);
         let (header, text) = Header::decode(&out).unwrap();
-        assert_eq!((header.id, header.seq, header.total), (1, 0, 1));
+        assert_eq!(header, Header::alone(1));
         assert!(text.starts_with(b"set k0000003 3 0 4\r\n\x07"));
         assert!(text.ends_with(b"\r\n"));
         assert_eq!(text.len(), 20 + 4 + 2);
+    }
+
+    #[test]
+    fn a_replys_length_is_known() {
+        let items = Items::new(8, Sizes::fixed(10));
+        let reply =
+            b"VALUE k0000003 3 10\r\n0123456789\r\nVALUE k0000012 12 10\r\n0123456789\r\nEND\r\n";
+        assert_eq!(Request::Get(vec![3, 12]).reply_len(&items), reply.len());
+        assert_eq!(Request::Miss(3).reply_len(&items), 5);
+        assert_eq!(Request::Set(3, 1).reply_len(&items), 8);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The userspace twin of unbuckle: the same core, over ordinary sockets.
 
-mod platform;
 mod service;
 mod socket;
 mod status;
@@ -14,12 +13,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use clap::Parser;
-use kv::limits::{MEMORY_MAX, WORKERS_MAX};
-use kv::{Config, Counters, Kv};
+use host::{Region, Userspace};
+use kv::limits::{
+    GROWTH_MAX, GROWTH_MIN, ITEM_MAX, ITEM_MAX_MIN, MEMORY_MAX, MIN_CHUNK_MAX, MIN_CHUNK_MIN,
+    STRIPES_MAX, WORKERS_MAX,
+};
+use kv::{parse_growth, Config, Counters, Kv};
 use mio::Poll;
 use nix::sys::signal::{SigSet, Signal};
 
-use crate::platform::{Region, Userspace};
 use crate::service::Service;
 use crate::socket::Sockets;
 use crate::status::{Ports, Status};
@@ -40,10 +42,30 @@ struct Args {
     #[arg(short, long, default_value_t = 11211, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
 
-    /// Memory for items, in MiB; all of it is reserved at the start
+    /// Memory of the store in MiB: items, table, locks, all reserved at the start. Buffers
+    /// of threads and connections come on top
     #[arg(short, long, value_name = "MIB", default_value_t = 64,
           value_parser = clap::value_parser!(u32).range(1..=(MEMORY_MAX / MIB) as i64))]
     memory: u32,
+
+    /// Bytes that the smallest chunk has for key, flags and value
+    #[arg(long, value_name = "BYTES", default_value_t = 32,
+          value_parser = clap::value_parser!(u32).range(MIN_CHUNK_MIN as i64..=MIN_CHUNK_MAX as i64))]
+    min_chunk: u32,
+
+    /// How large each size class's chunks are in those of the next smaller one
+    #[arg(long, value_name = "FACTOR", default_value = "1.25", value_parser = growth)]
+    growth: Growth,
+
+    /// Bytes of the largest item, as memcached counts them; never more than a
+    /// quarter of the memory's pages
+    #[arg(long, value_name = "BYTES", default_value_t = ITEM_MAX as u32,
+          value_parser = clap::value_parser!(u32).range(ITEM_MAX_MIN as i64..=ITEM_MAX as i64))]
+    item_max: u32,
+
+    /// Locks of the table, a power of two; 1 is a global lock
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = stripes)]
+    stripes: usize,
 
     /// Threads that serve datagrams, and as many that serve connections
     /// [default: one per CPU]
@@ -68,6 +90,28 @@ struct Args {
     /// Serve UDP alone
     #[arg(long)]
     no_tcp: bool,
+}
+
+/// A growth factor in hundredths.
+#[derive(Clone, Copy, Debug)]
+struct Growth(usize);
+
+fn growth(text: &str) -> Result<Growth, String> {
+    parse_growth(text.as_bytes())
+        .filter(|percent| (GROWTH_MIN..=GROWTH_MAX).contains(percent))
+        .map(Growth)
+        .ok_or_else(|| {
+            let factor = |percent: usize| percent as f64 / 100.0;
+            let (least, most) = (factor(GROWTH_MIN), factor(GROWTH_MAX));
+            format!("not a factor from {least:.2} to {most:.2} with at most two decimals")
+        })
+}
+
+fn stripes(text: &str) -> Result<usize, String> {
+    let stripes = text.parse().ok();
+    stripes
+        .filter(|stripes: &usize| stripes.is_power_of_two() && *stripes <= STRIPES_MAX)
+        .ok_or_else(|| format!("not a power of two from 1 to {STRIPES_MAX}"))
 }
 
 impl Args {
@@ -101,7 +145,7 @@ fn run(args: &Args) -> Result<(), String> {
         .map_err(|errno| format!("blocking signals: {errno}"))?;
 
     let sockets = Sockets::open(args.listen, args.port, (!args.no_udp, !args.no_tcp))?;
-    let kv = store(args.memory)?;
+    let kv = store(args)?;
     let threads = usize::from(args.threads.unwrap_or_else(default_threads));
     let counters: Vec<Counters> = (0..threads).map(|_| Counters::new()).collect();
     let max = if args.no_tcp { 0 } else { args.max_connections };
@@ -171,12 +215,12 @@ fn inboxes(threads: usize) -> std::io::Result<(Vec<Poll>, Vec<Inbox>)> {
     Ok((polls, inboxes))
 }
 
-fn store(mebibytes: u32) -> Result<Kv<Userspace>, String> {
+fn store(args: &Args) -> Result<Kv<Userspace>, String> {
+    let mebibytes = args.memory;
     let len = usize::try_from(mebibytes)
         .ok()
         .and_then(|mebibytes| mebibytes.checked_mul(MIB))
         .ok_or("more memory than can be addressed")?;
-    let memory = Region::new(len).map_err(|errno| format!("reserving {mebibytes} MiB: {errno}"))?;
     let mut key = [0; 16];
     getrandom::fill(&mut key).map_err(|error| format!("random hash key: {error}"))?;
     let (high, low) = key.split_at(8);
@@ -185,7 +229,17 @@ fn store(mebibytes: u32) -> Result<Kv<Userspace>, String> {
             .iter()
             .fold(0, |word, byte| word << 8 | u64::from(*byte))
     };
-    let config = Config::new([word(high), word(low)]);
+    let config = Config {
+        hash_key: [word(high), word(low)],
+        memory: len,
+        stripes: args.stripes,
+        min_chunk: args.min_chunk as usize,
+        growth_percent: args.growth.0,
+        item_max: args.item_max as usize,
+    };
+    let region = len.saturating_sub(Kv::<Userspace>::beside(&config));
+    let memory =
+        Region::new(region).map_err(|errno| format!("reserving {mebibytes} MiB: {errno}"))?;
     Kv::new(memory, &config).map_err(|error| format!("making the store: {error:?}"))
 }
 

@@ -3,9 +3,9 @@
 
 use std::sync::atomic::AtomicBool;
 
+use host::Userspace;
 use kv::{Context, Counters, Kv};
 
-use crate::platform::Userspace;
 use crate::status::Status;
 
 /// The store, and what is known about this process.

@@ -5,11 +5,11 @@ use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use host::Userspace;
 use kv::{Counter, Counters, CpuTime, Host, Kv, Now};
 use nix::sys::resource::{getrusage, UsageWho};
 use nix::sys::time::{TimeVal, TimeValLike};
 
-use crate::platform::Userspace;
 use crate::tcp::Connections;
 
 /// Counted here, not in the core. All relaxed: they order nothing.
@@ -90,8 +90,8 @@ impl Host for Status {
         emit("threads", self.threads);
         self.connections.stats(emit);
         let own_port = self.drops.own_port.load(Ordering::Relaxed);
-        emit("udp_drop_own_port", own_port);
-        emit("udp_unsent", self.drops.unsent.load(Ordering::Relaxed));
+        emit("drop_source_port", own_port);
+        emit("drop_transmit", self.drops.unsent.load(Ordering::Relaxed));
     }
 
     fn settings(&self, emit: &mut dyn FnMut(&str, u64)) {

@@ -107,7 +107,7 @@ fn a_request_from_the_servers_own_port_number_is_dropped() {
     let client = Client::new("127.0.0.1:0", "127.0.0.1", port);
     assert!(client
         .ask("stats\r\n")
-        .contains("STAT udp_drop_own_port 1\r\n"));
+        .contains("STAT drop_source_port 1\r\n"));
     server.0.set_nonblocking(true).unwrap();
     assert!(server.receive().is_none());
 }

@@ -63,9 +63,14 @@ impl Exchange {
         while let Ok(Some(_)) = self.client.recv(until) {}
     }
 
+    /// Without a newline in it, since some cases have it stand in a text.
     pub(super) fn next_id(&mut self) -> u16 {
-        self.id = self.id.wrapping_add(1);
-        self.id
+        loop {
+            self.id = self.id.wrapping_add(1);
+            if !self.id.to_be_bytes().contains(&b'\n') {
+                return self.id;
+            }
+        }
     }
 
     pub(super) fn send(&mut self, datagram: &[u8]) -> Result<()> {

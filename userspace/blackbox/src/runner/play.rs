@@ -9,7 +9,7 @@ use anyhow::{bail, ensure, Context, Result};
 
 use super::exchange::{Exchange, Message};
 use super::stream::{Request, Stream};
-use super::{cut, Link, Options, Target};
+use super::{cut, Link, Options, Target, BUSY_PAUSE};
 use crate::case::{Case, Expect, Step, BARE_HEADER};
 use crate::frame;
 use crate::template::{self, show_short, Captures, Token, Vars};
@@ -205,8 +205,10 @@ impl<'a> Play<'a> {
         options: &Options,
     ) -> Result<bool> {
         let mut wanted = vec![self.joined(expect)?];
-        let oracle = step.oracle.as_ref();
-        let oracle = oracle.filter(|_| options.target == Target::Oracle);
+        let on_oracle = options.target == Target::Oracle;
+        let oracle = step.oracle.as_ref().filter(|_| on_oracle);
+        let busy = step.busy.as_ref().filter(|_| on_oracle);
+        let busy = busy.map(|t| template::bytes(t, &self.vars)).transpose()?;
         if let Some(oracle) = oracle {
             wanted.push(self.joined(&oracle.expect)?);
             wanted.dedup();
@@ -219,6 +221,7 @@ impl<'a> Play<'a> {
             cut,
             wanted: &wanted,
             closes: step.closes,
+            busy: busy.as_deref(),
         };
         let outcome = stream.ask(&request).with_context(|| {
             let expected = expected(oracle.map_or(expect, |o| &o.expect));
@@ -275,7 +278,13 @@ impl<'a> Play<'a> {
         }
         let count = expect.messages().len();
         if count > 0 {
-            let got = exchange.collect(id, count)?;
+            let mut got = exchange.collect(id, count)?;
+            let until = Instant::now() + options.timeout;
+            while on_oracle && self.busy(step, &got)? && Instant::now() < until {
+                sleep(BUSY_PAUSE);
+                exchange.send(datagram)?;
+                got = exchange.collect(id, count)?;
+            }
             ensure!(self.take(expect, &got)?, mismatch(expect, &got));
         } else if on_oracle && self.case.oracle_fresh {
             exchange.silence_unprobed()?;
@@ -283,6 +292,12 @@ impl<'a> Play<'a> {
             exchange.silence()?;
         }
         Ok(false)
+    }
+
+    /// Whether this is how the oracle asks for patience.
+    fn busy(&mut self, step: &Step, got: &[Message]) -> Result<bool> {
+        let busy = step.busy.clone().map(Expect::One);
+        busy.map_or(Ok(false), |busy| self.take(&busy, got))
     }
 
     fn ask_from_server_port(

@@ -3,10 +3,12 @@
 //! One request over TCP and the bytes it is answered with.
 
 use std::net::SocketAddr;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context, Result};
 
+use super::BUSY_PAUSE;
 use crate::stream::{Connection, More};
 use crate::template::{self, show_short, Captures, Token, Vars};
 
@@ -40,6 +42,8 @@ pub(super) struct Request<'a> {
     pub(super) wanted: &'a [Vec<Token>],
     /// and then the end of the connection
     pub(super) closes: bool,
+    /// after this it is sent again
+    pub(super) busy: Option<&'a [u8]>,
 }
 
 impl Stream {
@@ -67,6 +71,7 @@ impl Stream {
             cut: None,
             wanted: &wanted,
             closes: false,
+            busy: None,
         };
         line.ask(&request, self.timeout).map(|_| ())
     }
@@ -155,6 +160,11 @@ impl Line {
                         return Ok((which, captures));
                     }
                 }
+            }
+            if request.busy == Some(&connection.received[..]) {
+                connection.received.clear();
+                sleep(BUSY_PAUSE);
+                connection.send(request.bytes, request.cut)?;
             }
             if ended != More::Some {
                 let got = &connection.received;

@@ -1,148 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A host for the core, made for tests: guarded memory, a clock that is set by
-//! hand, and a session that asks and answers in text.
+//! What tests have in common: a clock that is set by hand, and a session that
+//! asks and answers in text.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
-use std::alloc::{alloc_zeroed, dealloc, handle_alloc_error, Layout};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::ptr::NonNull;
-use std::slice;
 
+use host::{Region, Userspace};
 use kv::limits::REPLY_MAX;
-use kv::{serve, Config, Context, Counters, CpuTime, Drop as Dropped, Host, Kv, Now, Outcome};
-use kv::{Memory, NoMemory, Platform, RawRwLock, RawSpinLock, Reply};
-use parking_lot::lock_api::{RawMutex as _, RawRwLock as _};
+use kv::{
+    serve, Config, Context, Counters, CpuTime, Drop as Dropped, Host, Kv, Now, Outcome, Reply,
+};
 
 pub const MIB: usize = 1 << 20;
 pub const UNIX: u64 = 1_800_000_000;
-
-pub enum Test {}
-
-impl Platform for Test {
-    type RwLock = TableLock;
-    type SpinLock = ClassLock;
-    type Memory = Region;
-    type Array<T: Send + Sync> = Box<[T]>;
-
-    fn array<T: Send + Sync>(
-        len: usize,
-        make: impl FnMut(usize) -> Result<T, NoMemory>,
-    ) -> Result<Box<[T]>, NoMemory> {
-        (0..len).map(make).collect()
-    }
-    fn relax() {
-        std::thread::yield_now();
-    }
-}
-
-pub struct TableLock(parking_lot::RawRwLock);
-
-// SAFETY: `parking_lot`'s lock excludes, acquires and releases as asked.
-unsafe impl RawRwLock for TableLock {
-    fn new() -> Result<Self, NoMemory> {
-        Ok(Self(parking_lot::RawRwLock::INIT))
-    }
-    fn read_lock(&self) {
-        self.0.lock_shared();
-    }
-    unsafe fn read_unlock(&self) {
-        // SAFETY: the caller has a shared hold.
-        unsafe { self.0.unlock_shared() }
-    }
-    fn write_lock(&self) {
-        self.0.lock_exclusive();
-    }
-    fn try_write_lock(&self) -> bool {
-        self.0.try_lock_exclusive()
-    }
-    unsafe fn write_unlock(&self) {
-        // SAFETY: the caller has the exclusive hold.
-        unsafe { self.0.unlock_exclusive() }
-    }
-}
-
-pub struct ClassLock(parking_lot::RawMutex);
-
-// SAFETY: `parking_lot`'s lock excludes, acquires and releases as asked.
-unsafe impl RawSpinLock for ClassLock {
-    fn new() -> Result<Self, NoMemory> {
-        Ok(Self(parking_lot::RawMutex::INIT))
-    }
-    fn lock(&self) {
-        self.0.lock();
-    }
-    fn try_lock(&self) -> bool {
-        self.0.try_lock()
-    }
-    unsafe fn unlock(&self) {
-        // SAFETY: the caller has the hold.
-        unsafe { self.0.unlock() }
-    }
-}
-
-const GUARD: usize = 4096;
-const PATTERN: u8 = 0xa5;
-
-/// A region between two guards, which must be untouched when it goes.
-pub struct Region {
-    start: NonNull<u8>,
-    len: usize,
-}
-
-// SAFETY: memory is as good in one thread as in another.
-unsafe impl Send for Region {}
-// SAFETY: shared, it gives out its address only.
-unsafe impl Sync for Region {}
-
-impl Region {
-    pub fn new(len: usize) -> Self {
-        let layout = Self::layout(len);
-        // SAFETY: the layout is not empty.
-        let start = NonNull::new(unsafe { alloc_zeroed(layout) });
-        let region = Self {
-            start: start.unwrap_or_else(|| handle_alloc_error(layout)),
-            len,
-        };
-        for guard in [0, GUARD + len] {
-            // SAFETY: in the allocation, and in front of or behind the region.
-            unsafe { region.start.as_ptr().add(guard).write_bytes(PATTERN, GUARD) };
-        }
-        region
-    }
-
-    fn layout(len: usize) -> Layout {
-        Layout::from_size_align(GUARD + len + GUARD, 4096).unwrap()
-    }
-}
-
-impl Drop for Region {
-    fn drop(&mut self) {
-        for guard in [0, GUARD + self.len] {
-            // SAFETY: in the allocation, written by `new`.
-            let guard = unsafe { slice::from_raw_parts(self.start.as_ptr().add(guard), GUARD) };
-            let intact = guard.iter().all(|byte| *byte == PATTERN);
-            assert!(
-                intact || std::thread::panicking(),
-                "wrote outside the region"
-            );
-        }
-        // SAFETY: allocated by `new` with this layout.
-        unsafe { dealloc(self.start.as_ptr(), Self::layout(self.len)) }
-    }
-}
-
-// SAFETY: `GUARD` keeps the alignment; the allocation lives as long as this,
-// and its middle is given to nobody else.
-unsafe impl Memory for Region {
-    fn base(&self) -> NonNull<u8> {
-        // SAFETY: the allocation is longer than `GUARD`.
-        unsafe { self.start.add(GUARD) }
-    }
-    fn len(&self) -> usize {
-        self.len
-    }
-}
 
 pub struct NoHost;
 
@@ -162,21 +33,41 @@ impl Host for NoHost {
 }
 
 /// A store with so many stripes.
-pub fn striped(len: usize, stripes: usize) -> Kv<Test> {
+pub fn striped(len: usize, stripes: usize) -> Kv<Userspace> {
     let config = Config {
         stripes,
         ..Config::new([1, 2])
     };
-    Kv::new(Region::new(len), &config).unwrap()
+    Kv::new(Region::new(len).unwrap(), &config).unwrap()
 }
 
-pub fn store(len: usize) -> Kv<Test> {
-    Kv::new(Region::new(len), &Config::new([1, 2])).unwrap()
+pub fn store(len: usize) -> Kv<Userspace> {
+    Kv::new(Region::new(len).unwrap(), &Config::new([1, 2])).unwrap()
+}
+
+/// What the worker with the counters of that index has at a moment.
+pub fn cx(all: &[Counters], index: usize, now: u32) -> Context<'_> {
+    Context {
+        now: Now(now),
+        unix_now: UNIX,
+        mine: &all[index],
+        all,
+        host: &NoHost,
+    }
+}
+
+/// Requests and their answers, each in a store of its own.
+#[track_caller]
+pub fn check(cases: &[(&str, &str)]) {
+    for (text, expected) in cases {
+        let session = Session::new(MIB);
+        assert_eq!(&session.ask(text), expected, "{text:?}");
+    }
 }
 
 /// One worker's view of a store, on a clock set by hand.
 pub struct Session {
-    pub kv: Kv<Test>,
+    pub kv: Kv<Userspace>,
     pub counters: Box<[Counters]>,
     now: Cell<u32>,
     buffer: RefCell<Vec<u8>>,

@@ -2,13 +2,14 @@
 //! A host that reads a stream in pieces, and checks what it is told to do.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+use host::Userspace;
 use kv::limits::{INPUT_MAX, STREAM_REPLY};
 use kv::{Context, Counters, Kv, Next, Now, Reply, Session};
 
-use crate::common::{store, NoHost, Test, MIB, UNIX};
+use crate::common::{store, NoHost, MIB, UNIX};
 
 pub struct Stream {
-    kv: Kv<Test>,
+    kv: Kv<Userspace>,
     counters: Box<[Counters]>,
     session: Session,
     held: Vec<u8>,
@@ -18,6 +19,7 @@ pub struct Stream {
     /// All replies so far.
     pub output: Vec<u8>,
     pub closed: bool,
+    pub now: Now,
     /// How often the reply had to be sent before more could be said.
     pub writes: usize,
     /// Most input that was held.
@@ -26,6 +28,11 @@ pub struct Stream {
 
 impl Stream {
     pub fn new(len: usize) -> Self {
+        Self::with_reply(len, STREAM_REPLY)
+    }
+
+    /// The same, with a reply buffer of so many bytes.
+    pub fn with_reply(len: usize, reply: usize) -> Self {
         Self {
             kv: store(len),
             counters: Box::new([Counters::new()]),
@@ -33,19 +40,12 @@ impl Stream {
             held: Vec::new(),
             wanted: 1,
             room: INPUT_MAX,
-            buffer: vec![0; STREAM_REPLY],
+            buffer: vec![0; reply],
             output: Vec::new(),
             closed: false,
+            now: Now::START,
             writes: 0,
             most: 0,
-        }
-    }
-
-    /// The same, with a reply buffer of so many bytes.
-    pub fn with_reply(len: usize, reply: usize) -> Self {
-        Self {
-            buffer: vec![0; reply],
-            ..Self::new(len)
         }
     }
 
@@ -94,7 +94,7 @@ impl Stream {
     #[track_caller]
     fn serve(&mut self) {
         let cx = Context {
-            now: Now::START,
+            now: self.now,
             unix_now: UNIX,
             mine: &self.counters[0],
             all: &self.counters,

@@ -3,11 +3,10 @@
 
 use std::io::{ErrorKind, Read, Write};
 
+use host::Userspace;
 use kv::limits::{INPUT_MAX, STREAM_REPLY};
 use kv::{Context, Kv, Next, Reply, Session};
 use mio::net::TcpStream;
-
-use crate::platform::Userspace;
 
 /// Most bytes per read.
 const READ: usize = 64 << 10;

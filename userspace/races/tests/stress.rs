@@ -3,33 +3,24 @@
 //! one piece, so that a torn or misplaced one is seen.
 #![allow(missing_docs)]
 
+#[path = "../../kv/tests/common/mod.rs"]
 mod common;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{store, NoHost, Test, MIB, UNIX};
+use common::{cx, store, MIB};
+use host::Userspace;
 use kv::limits::REPLY_MAX;
-use kv::{serve, Context, Counters, Kv, Now, Reply};
+use kv::{serve, Counters, Kv, Reply};
+use races::random::Random;
 
 const THREADS: usize = 8;
 const KEYS: u64 = 300;
 
-/// A small generator of one's own: the same numbers on every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-}
-
 struct Worker<'a> {
-    kv: &'a Kv<Test>,
+    kv: &'a Kv<Userspace>,
     all: &'a [Counters],
     index: usize,
     random: Random,
@@ -38,13 +29,7 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     fn ask(&mut self, now: u32, text: &str) -> Vec<u8> {
-        let cx = Context {
-            now: Now(now),
-            unix_now: UNIX,
-            mine: &self.all[self.index],
-            all: self.all,
-            host: &NoHost,
-        };
+        let cx = cx(self.all, self.index, now);
         let datagram = [b"\0\0\0\0\0\x01\0\0", text.as_bytes()].concat();
         let mut reply = Reply::new(&mut self.buffer);
         let _ = serve(self.kv, &cx, &datagram, &mut reply);
@@ -52,24 +37,34 @@ impl Worker<'_> {
     }
 
     fn step(&mut self, now: u32) {
-        let key = self.random.next() % KEYS;
-        let len = match self.random.next() % 8 {
-            0 => self.random.next() % 60_000,
-            1 | 2 => self.random.next() % 2000,
-            _ => self.random.next() % 100,
+        let key = self.random.below(KEYS);
+        let len = match self.random.below(8) {
+            0 => self.random.below(60_000),
+            1 | 2 => self.random.below(2000),
+            _ => self.random.below(100),
         } as usize;
-        let text = match self.random.next() % 100 {
+        let text = match self.random.below(100) {
             0..30 => {
-                let letter = char::from(b'a' + (self.random.next() % 26) as u8);
+                let letter = char::from(b'a' + (self.random.below(26)) as u8);
                 let fill = letter.to_string().repeat(len);
-                let (data, exptime) = (format!("k{key}.{fill}"), self.random.next() % 3);
+                let (data, exptime) = (format!("k{key}.{fill}"), self.random.below(3));
                 format!("set k{key} {key} {exptime} {}\r\n{data}\r\n", data.len())
             }
             30..35 => format!("delete k{key}\r\n"),
-            35 => "stats\r\n".to_owned(),
-            36 if self.random.next() % 50 == 0 => "flush_all\r\n".to_owned(),
+            35 => {
+                let all = [
+                    "stats",
+                    "stats items",
+                    "stats slabs",
+                    "lru_crawler metadump all",
+                ];
+                format!("{}\r\n", all[self.random.below(4) as usize])
+            }
+            37..40 => format!("touch k{key} 2\r\n"),
+            36 if self.random.below(50) == 0 => "flush_all\r\n".to_owned(),
             _ => {
-                let answer = self.ask(now, &format!("get k{key}\r\n"));
+                let command = ["get", "gat 2", "get"][self.random.below(3) as usize];
+                let answer = self.ask(now, &format!("{command} k{key}\r\n"));
                 return intact(key, std::str::from_utf8(&answer).unwrap());
             }
         };
@@ -106,7 +101,7 @@ fn threads_never_see_a_value_that_is_not_whole() {
                     kv,
                     all: counters,
                     index,
-                    random: Random(0x9e37_79b9_7f4a_7c15 ^ index as u64),
+                    random: Random::new(index as u64),
                     buffer: vec![0; REPLY_MAX],
                 };
                 while !stop.load(Ordering::Relaxed) {
@@ -134,7 +129,7 @@ fn threads_never_see_a_value_that_is_not_whole() {
         kv: &kv,
         all: &counters,
         index: 0,
-        random: Random(1),
+        random: Random::new(1),
         buffer: vec![0; REPLY_MAX],
     };
     for key in 0..KEYS {

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The header of an item: its words, and what is in their bits. `item.rs` says
+//! what they are, and who may change them.
+
+use crate::atomic::{AtomicU32, Ordering, Owned};
+
+use super::link::Link;
+
+/// Bytes of a header's words.
+pub(super) const WORDS: usize = 32;
+
+/// The shape: 20 bits for the length of the data without CRLF, 4 for how many
+/// digits flags and length have together, less two; the rest marks.
+pub(super) const DATA_LEN_BITS: u32 = 20;
+pub(super) const DATA_LEN: u32 = (1 << DATA_LEN_BITS) - 1;
+pub(super) const DIGITS: u32 = 15 << DATA_LEN_BITS;
+pub(super) const DIGITS_MIN: usize = 2;
+/// More than that number of digits, less two, is not in the shape.
+pub(super) const DIGITS_MAX: usize = 15;
+
+/// A property of an item, a bit of its shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark(pub(super) u32);
+
+impl Mark {
+    /// Asked for at least once.
+    pub(super) const FETCHED: Self = Self(1 << 24);
+    /// Somebody was told to make it anew.
+    pub(super) const WON: Self = Self(1 << 25);
+    /// To be made anew.
+    pub(super) const STALE: Self = Self(1 << 26);
+    /// Its key is shown in base64.
+    pub(super) const BINARY: Self = Self(1 << 27);
+    /// Used again since its class last looked at it.
+    pub(super) const ACTIVE: Self = Self(1 << 31);
+    /// None of them.
+    pub(super) const NONE: Self = Self(0);
+
+    /// Both.
+    #[inline(always)]
+    pub(super) fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// Where a chunk is: bits 28 to 30 of its shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In its class's list of free chunks.
+    Free,
+    /// In a segment of its class's order of use.
+    Hot,
+    /// As above.
+    Warm,
+    /// As above.
+    Cold,
+    /// In no list: somebody is about to fill or to free it.
+    Held,
+    /// In no list: its page is being emptied.
+    Drained,
+    /// In no list: its item is out of the table, and pinned.
+    Left,
+    /// In no list: a piece of an item in another chunk.
+    Piece,
+}
+
+const PLACE_SHIFT: u32 = 28;
+pub(super) const PLACE: u32 = 7 << PLACE_SHIFT;
+
+const _: () = assert!(crate::limits::ITEM_MAX <= 1 << DATA_LEN_BITS);
+
+/// What is in `<key> <flags> <bytes>\r\n` besides key and digits.
+pub(super) const SPACES_AND_CRLF: usize = 4;
+
+/// Length of the head; all that is added is far too small to overflow.
+#[inline(always)]
+fn head_len(shape: u32, key_len: usize) -> usize {
+    let digits = (shape & DIGITS).wrapping_shr(DATA_LEN_BITS) as usize;
+    key_len
+        .wrapping_add(digits)
+        .wrapping_add(DIGITS_MIN + SPACES_AND_CRLF)
+}
+
+/// The words of a chunk's header, found in the region once for all of them.
+///
+/// Links and cas have an owner, a lock; the others may be marked, or looked at in
+/// passing, without it, hence are relaxed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header<'a>(pub(super) &'a [AtomicU32; WORDS / size_of::<AtomicU32>()]);
+
+impl<'a> Header<'a> {
+    #[inline(always)]
+    pub(super) fn words(self) -> &'a [AtomicU32; WORDS / size_of::<AtomicU32>()] {
+        self.0
+    }
+
+    #[inline(always)]
+    pub(super) fn next(self) -> Link {
+        let [next, ..] = self.words();
+        Link(Owned(next).load())
+    }
+
+    #[inline(always)]
+    pub(super) fn expire(self) -> u32 {
+        let [_, expire, ..] = self.words();
+        expire.load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    pub(super) fn cas(self) -> u64 {
+        let [_, _, _, _, low, high, ..] = self.words();
+        let low = u64::from(Owned(low).load());
+        let high = u64::from(Owned(high).load());
+        high.wrapping_shl(32) | low
+    }
+
+    #[inline(always)]
+    pub(super) fn used_at(self) -> u32 {
+        self.used().load(Ordering::Relaxed)
+    }
+
+    /// Notes a use: the second makes an item active. Writes only what changes: a
+    /// popular item's header would else travel from cache to cache with every
+    /// `get`.
+    #[inline(always)]
+    pub(super) fn set_used(self, now: u32) {
+        if self.used_at() < now {
+            self.used().store(now, Ordering::Relaxed);
+        }
+        let shape = self.load_shape();
+        let mark = if shape & Mark::FETCHED.0 != 0 {
+            Mark::ACTIVE.0
+        } else {
+            Mark::FETCHED.0
+        };
+        if shape & mark == 0 {
+            self.shape().fetch_or(mark, Ordering::Relaxed);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn has(self, mark: Mark) -> bool {
+        self.load_shape() & mark.0 != 0
+    }
+
+    #[inline]
+    pub(super) fn set_mark(self, mark: Mark, on: bool) {
+        if self.has(mark) == on {
+            return;
+        }
+        match on {
+            true => self.shape().fetch_or(mark.0, Ordering::Relaxed),
+            false => self.shape().fetch_and(!mark.0, Ordering::Relaxed),
+        };
+    }
+
+    #[inline(always)]
+    pub(super) fn place(self) -> Place {
+        match (self.load_shape() & PLACE).wrapping_shr(PLACE_SHIFT) {
+            0 => Place::Free,
+            1 => Place::Hot,
+            2 => Place::Warm,
+            3 => Place::Cold,
+            4 => Place::Held,
+            5 => Place::Drained,
+            6 => Place::Left,
+            _ => Place::Piece,
+        }
+    }
+
+    #[inline]
+    pub(super) fn set_place(self, place: Place) {
+        let bits = (place as u32).wrapping_shl(PLACE_SHIFT);
+        self.change_shape(PLACE, bits);
+    }
+
+    /// As [`Header::set_place`], by who keeps all others out: from the item by its
+    /// stripe, which is locked for writing, and from its place by its class.
+    #[inline(always)]
+    pub(super) fn set_place_alone(self, place: Place) {
+        let bits = (place as u32).wrapping_shl(PLACE_SHIFT);
+        let shape = self.load_shape() & !PLACE | bits;
+        self.shape().store(shape, Ordering::Relaxed);
+    }
+
+    /// Sets those bits of the shape that `mask` says to `bits`, in one step,
+    /// whatever readers do to its other bits.
+    #[inline]
+    pub(super) fn change_shape(self, mask: u32, bits: u32) {
+        let change = |old: u32| Some(old & !mask | bits & mask);
+        let _ = self
+            .shape()
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+    }
+
+    /// Length of the data, without CRLF.
+    #[inline(always)]
+    pub(super) fn data_len(self) -> usize {
+        (self.load_shape() & DATA_LEN) as usize
+    }
+
+    /// How much of the text is before the data.
+    #[inline(always)]
+    pub(super) fn head_len(self, key_len: usize) -> usize {
+        head_len(self.load_shape(), key_len)
+    }
+
+    /// Length of the text.
+    #[inline(always)]
+    pub(super) fn text_len(self, key_len: usize) -> usize {
+        let shape = self.load_shape();
+        head_len(shape, key_len)
+            .wrapping_add((shape & DATA_LEN) as usize)
+            .wrapping_add(2)
+    }
+
+    #[inline(always)]
+    pub(super) fn load_shape(self) -> u32 {
+        self.shape().load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    pub(super) fn used(self) -> &'a AtomicU32 {
+        let [_, _, _, _, _, _, used, _] = self.words();
+        used
+    }
+
+    #[inline(always)]
+    pub(super) fn shape(self) -> &'a AtomicU32 {
+        let [.., shape] = self.words();
+        shape
+    }
+}

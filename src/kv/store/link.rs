@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Links of the table's chains: the words in heads, and in items' headers.
+//!
+//! A link says where an item is, in as many bits as that takes in a region of this
+//! size. In the bits above them, as far as there are any, it says more of that
+//! item: whether it is the last of its chain, and some bits of its key's hash. So
+//! who looks for a key need not touch the items that are not it, nor, if there is
+//! none, the last. In a region of 64 MiB nine bits are left, in one of 16 GiB one.
+
+use super::item::{Item, UNIT};
+
+/// Which bits of a link say what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Links {
+    /// Where the item is.
+    offset: u32,
+    /// The item is the last of its chain; no bit at all if there is none for it.
+    last: u32,
+    /// Some bits of the hash, those that are highest.
+    tag: u32,
+}
+
+/// A link; 0 is none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Link(pub(super) u32);
+
+impl Links {
+    pub(super) fn new(len: usize) -> Self {
+        let units = u32::try_from(len.div_ceil(UNIT).saturating_sub(1)).unwrap_or(u32::MAX);
+        // As many ones as the highest offset has bits.
+        let offset = u32::MAX.checked_shr(units.leading_zeros()).unwrap_or(0);
+        let last = offset.wrapping_add(1);
+        Self {
+            offset,
+            last,
+            tag: !(offset | last),
+        }
+    }
+
+    /// The item.
+    #[inline(always)]
+    pub(super) fn item(&self, link: Link) -> Option<Item> {
+        Item::from_word(link.0 & self.offset)
+    }
+
+    /// Whether the item's key may have that hash.
+    #[inline(always)]
+    pub(super) fn may_have(&self, link: Link, hash: u64) -> bool {
+        (link.0 ^ high(hash)) & self.tag == 0
+    }
+
+    /// Whether the item is known to be the last of its chain.
+    #[inline(always)]
+    pub(super) fn is_last(&self, link: Link) -> bool {
+        link.0 & self.last != 0
+    }
+
+    /// A link to an item whose key has that hash, in front of the one that is next.
+    #[inline]
+    pub(super) fn to(&self, item: Item, hash: u64, next: Link) -> Link {
+        let link = Link(Item::to_word(Some(item)) | high(hash) & self.tag);
+        match next.0 {
+            0 => self.as_last(link),
+            _ => link,
+        }
+    }
+
+    /// The same link, to what has become the last.
+    #[inline]
+    pub(super) fn as_last(&self, link: Link) -> Link {
+        Link(link.0 | self.last)
+    }
+}
+
+/// The bits of a hash that choose neither stripe nor chain.
+#[inline(always)]
+fn high(hash: u64) -> u32 {
+    // Cut to its upper half.
+    hash.wrapping_shr(32) as u32
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Storing what is plain: its data are all there, go into one small chunk, and need
+//! nothing of the item before. Nearly every store is of that kind, and goes straight
+//! through here: each thing is looked at once, and passed in registers. What comes
+//! of it is what [`Kv::update`] would make of it, which does all the rest.
+
+use super::evict::Mine;
+use super::header::{Mark, DIGITS_MAX, DIGITS_MIN, SPACES_AND_CRLF};
+use super::item::{Item, HEADER};
+use super::value::Cas;
+use super::write::Words;
+use super::{layout, Kv, Life};
+use crate::decimal;
+use crate::limits::{ITEM_FLAGS, ITEM_OVERHEAD, PIN_CHUNK_MIN};
+use crate::{Context, Platform};
+
+/// At most what memcached counts of an item in addition to what we do.
+const AROUND: usize = ITEM_OVERHEAD + ITEM_FLAGS + 2;
+
+/// What is behind a key besides the data, and digits beyond one of each number.
+const AROUND_DIGITS: usize = DIGITS_MIN + SPACES_AND_CRLF + b"\r\n".len();
+
+/// A plain item to be stored, whose text is there but for its key, in two parts:
+/// ` <flags> <bytes>\r\n<data>\r\n`, without leading zeros.
+pub struct Plain<'a> {
+    /// Its key.
+    pub key: &'a [u8],
+    /// The first part, with some bytes behind it: eight at least are looked at.
+    pub head: &'a [u8],
+    /// How long that part is.
+    pub head_len: usize,
+    /// The second part. It ends with the data.
+    pub rest: &'a [u8],
+    /// Length of the data, without CRLF.
+    pub data_len: usize,
+    /// When it dies, as a client says it.
+    pub exptime: i64,
+    /// `Keep` and `Next` are the same here.
+    pub cas: Cas,
+    /// Its key is to be shown in base64.
+    pub key_is_binary: bool,
+}
+
+/// ` <flags> <bytes>\r\n`, for who has just the numbers.
+pub struct Head {
+    text: [u8; Self::MAX],
+    len: usize,
+}
+
+impl Head {
+    /// Two spaces, ten digits and seven, CRLF, and a few more.
+    const MAX: usize = 24;
+
+    /// Of data that are so long without their CRLF.
+    pub fn new(flags: u32, data_len: usize) -> Self {
+        let (flags, data_len) = (u64::from(flags), data_len as u64);
+        // Far too small to overflow. The spaces are there already.
+        let len_at = decimal::width(flags).wrapping_add(2);
+        let end = decimal::width(data_len).wrapping_add(len_at);
+        let mut text = [b' '; Self::MAX];
+        if let Some(digits) = text.get_mut(1..len_at.wrapping_sub(1)) {
+            decimal::write(flags, digits);
+        }
+        if let Some(digits) = text.get_mut(len_at..end) {
+            decimal::write(data_len, digits);
+        }
+        if let Some(end) = text.get_mut(end..).and_then(|end| end.first_chunk_mut()) {
+            *end = *b"\r\n";
+        }
+        let len = end.wrapping_add(b"\r\n".len());
+        Self { text, len }
+    }
+}
+
+impl<'a> Plain<'a> {
+    /// An item like any other, of data with their CRLF.
+    pub fn new(key: &'a [u8], head: &'a Head, block: &'a [u8], exptime: i64) -> Self {
+        Self {
+            key,
+            head: &head.text,
+            head_len: head.len,
+            rest: block,
+            data_len: block.len().saturating_sub(b"\r\n".len()),
+            exptime,
+            cas: Cas::Next,
+            key_is_binary: false,
+        }
+    }
+
+    /// How many digits the two numbers have, less two: at least one each.
+    #[inline(always)]
+    fn digits(&self) -> usize {
+        self.rest_len()
+            .wrapping_sub(self.data_len)
+            .wrapping_sub(AROUND_DIGITS)
+    }
+
+    /// Bytes of text behind the key.
+    #[inline(always)]
+    pub(super) fn rest_len(&self) -> usize {
+        self.head_len.wrapping_add(self.rest.len())
+    }
+}
+
+/// When it is to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Whatever is there.
+    Always,
+    /// If nothing live is there.
+    Absent,
+    /// If something live is there.
+    Present,
+    /// If what is there has this cas number, which is not 0.
+    Cas(u64),
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It is there, with this cas number.
+    Stored(u64),
+    /// Nothing live is there, and something should be.
+    Missing,
+    /// Something live is there that should not be.
+    Present,
+    /// What is there has another cas number.
+    Other,
+}
+
+impl<P: Platform> Kv<P> {
+    /// Stores an item. `None` when this is not for here: it is too large, or there is
+    /// no chunk to be had at once. Nothing has been done then.
+    #[inline(always)]
+    pub fn put(&self, new: &Plain<'_>, condition: Condition, cx: &Context<'_>) -> Option<Put> {
+        let put = self.try_put(new, condition, cx)?;
+        if let Put::Stored(_) = put {
+            self.work(cx);
+        }
+        Some(put)
+    }
+
+    #[inline(always)]
+    fn try_put(&self, new: &Plain<'_>, condition: Condition, cx: &Context<'_>) -> Option<Put> {
+        // Lengths of what is in memory are far too small to overflow.
+        let text_len = new.key.len().wrapping_add(new.rest_len());
+        let size = HEADER.wrapping_add(text_len);
+        // Whether larger ones fit is asked elsewhere; and what is no such text at all
+        // does not get in.
+        if size.wrapping_add(AROUND) > self.config.item_max || new.digits() > DIGITS_MAX {
+            return None;
+        }
+        let words = size.div_ceil(layout::WORD);
+        let class = *self.small_classes.get(words)?;
+        let hash = self.hasher.hash(new.key);
+        let index = self.stripe_of(hash);
+        let stripe = &mut *self.stripes.get(index)?.write();
+        let found = stripe.find(&self.arena, &self.layout, hash, new.key);
+        let live = || found.filter(|(_, header)| self.life_of(*header, cx.now) == Life::Live);
+        match condition {
+            Condition::Always => {}
+            Condition::Absent if live().is_some() => return Some(Put::Present),
+            Condition::Absent => {}
+            Condition::Present | Condition::Cas(_) => match (live(), condition) {
+                (None, _) => return Some(Put::Missing),
+                (Some((_, header)), Condition::Cas(cas)) if cas == 0 || cas != header.cas() => {
+                    return Some(Put::Other);
+                }
+                _ => {}
+            },
+        }
+        let cas = match found {
+            Some((item, header)) if self.may_be_rewritten(item, class) => {
+                let before = header.text_len(new.key.len());
+                let words = self.words(new, Mark::ACTIVE, cx);
+                self.arena.rewrite_plain(stripe, item, new);
+                header.rewrite(&words);
+                stripe.resize(before as u64, text_len as u64);
+                words.cas
+            }
+            _ => {
+                let mine = &mut Mine { index, stripe };
+                let found = found.map(|(item, _)| item);
+                self.put_new(mine, hash, found, new, class, cx)?
+            }
+        };
+        Some(Put::Stored(cas))
+    }
+
+    /// As [`Kv::put`], into a chunk of its own.
+    #[inline(never)]
+    fn put_new(
+        &self,
+        mine: &mut Mine<'_>,
+        hash: u64,
+        found: Option<Item>,
+        new: &Plain<'_>,
+        class: u8,
+        cx: &Context<'_>,
+    ) -> Option<u64> {
+        let item = self.chunk(class, mine, found, cx).ok()?;
+        let words = self.words(new, Mark::NONE, cx);
+        self.arena.write_plain(item, new);
+        if let Some(header) = self.arena.header(item) {
+            header.write(&words);
+        }
+        self.publish(mine, hash, found, item, cx);
+        Some(words.cas)
+    }
+
+    #[inline(always)]
+    fn words(&self, new: &Plain<'_>, mark: Mark, cx: &Context<'_>) -> Words {
+        let binary = match new.key_is_binary {
+            true => Mark::BINARY,
+            false => Mark::NONE,
+        };
+        Words {
+            digits: new.digits(),
+            data_len: new.data_len,
+            expire: match new.exptime {
+                0 => 0,
+                exptime => self.due(exptime, cx),
+            },
+            used: self.stamp(cx.now),
+            cas: self.next_cas(new.cas),
+            marks: mark.with(binary),
+        }
+    }
+
+    /// Whether an item of one chunk may be written over with another of that class:
+    /// its chunk is no better or worse, and nobody reads it.
+    #[inline(always)]
+    fn may_be_rewritten(&self, item: Item, class: u8) -> bool {
+        self.layout.class_of(&self.arena, item) == class
+            // Smaller ones have neither pieces nor pins.
+            && (self.size_of_class(class) < PIN_CHUNK_MIN
+                || self.count_chunks(item) == 1 && !self.is_pinned(item))
+    }
+}
