@@ -117,3 +117,42 @@ log_says() { dmesg | tail -n "+$(($(cat /run/log-mark) + 1))" | grep -F -- "$1";
 
 # server NAME PID: a process that a test started is still there.
 alive() { kill -0 "$1"; }
+
+# --- what one worker does, which is on CPU 1 (cpus=1 fifo=1)
+
+WORKER=/sys/module/unbuckle/workers/0
+
+# replies COUNT: waits until it has sent so many datagrams since the last mark.
+sent=0
+mark() { sent=$(cat $WORKER/replies); }
+replies() {
+	local try
+	for try in {1..100}; do
+		[[ $(($(cat $WORKER/replies) - sent)) -lt $1 ]] || break
+		sleep 0.1
+	done
+	echo "replies: $(($(cat $WORKER/replies) - sent)), wanted $1"
+	[[ $(($(cat $WORKER/replies) - sent)) -eq $1 ]]
+}
+# sends COUNT TEXT: so many datagrams of it, from one socket.
+sends() {
+	# shellcheck disable=SC2016 # the client sends
+	client taskset 1 "$BASH" -c 'exec 3>/dev/udp/10.9.0.1/11211
+		for ((i = 0; i < $1; i++)); do printf "\0\1\0\0\0\1\0\0$2\r\n" >&3; done' bash "$@"
+}
+# at_once COUNT TEXT: it finds so many requests at a time, because something
+# that goes before it has its CPU until all of them wait.
+at_once() {
+	local hog
+	mark
+	chrt -f 50 taskset 2 "$BASH" -c 'while :; do :; done' &
+	hog=$!
+	sleep 0.2
+	sends "$@"
+	local waiting
+	waiting=$(cat $WORKER/queued)
+	echo "waiting: $waiting"
+	kill "$hog"
+	wait "$hog" 2>/dev/null
+	replies "$1" && [[ $waiting -eq $1 ]]
+}

@@ -3,6 +3,7 @@
 # memory, no thread, no packet lost that was not for us. What the kernel says
 # of it in its log is judged by whoever started the guest.
 # tests/load-unload.sh [TIMES]
+# takes: 75
 
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 times=${1:-20}

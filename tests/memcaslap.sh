@@ -2,6 +2,7 @@
 # memcaslap over UDP from another network namespace, 90 % get and 10 % set,
 # every value verified: against the module, then against the twin.
 # tests/memcaslap.sh [OPERATIONS]
+# takes: 75
 
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 operations=${1:-100000}

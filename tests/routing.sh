@@ -1,6 +1,7 @@
 #!/bin/bash
 # Who answers: the policies of routing=, and changes of policy, workers, CPUs and
 # budget while there is load: no request is lost by one.
+# takes: 100
 
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -58,7 +59,7 @@ has_threads() { [[ $(threads) -eq $1 ]]; }
 
 check 'topology' topology
 check 'an unknown policy is refused' fails load routing=random
-check 'load, inline' load memory=64 routing=inline
+check 'load, inline' load memory=64 routing=inline responders=4
 check 'every case of the table, inline, IPv4' table $SERVER4
 check 'every case of the table, inline, IPv6' table "$SERVER6"
 check 'inline over loopback' blackbox ask --addr 127.0.0.1:11211 'version\r\n'
