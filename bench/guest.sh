@@ -1,6 +1,6 @@
 #!/bin/bash
-# In the guest: measures every server that is asked for under each workload, a
-# line of JSON each: guest.sh "SERVER…" "WORKLOAD…" "WINDOW…" REQUESTS
+# In the guest: measures the rows of the file `rows` beside it, each a server, a
+# workload and a window, a line of JSON for each: guest.sh --rows REQUESTS
 # Or has one serve for bench/profile: guest.sh --profile SERVER WORKLOAD WINDOW
 # The clock here counts instructions (bench/boot), so a reply's nanoseconds are
 # the instructions of its whole exchange, the client's included.
@@ -36,31 +36,55 @@ topology() {
 	client ip neighbour add 10.9.1.1 lladdr 02:00:00:00:00:04 dev mirror0 nud permanent
 }
 
-# workload NAME: sets arguments, what it is to loadgen, and reply, the usual
-# length of a reply's datagram, 0 for as long as the request.
-workload() {
-	case $1 in
-	# For servers that know of nothing: what is sent is a get.
-	echo) arguments=(--expect echo) reply=0 ;;
-	get-32) arguments=(--value-size 32) reply=79 ;;
-	get-1024) arguments=(--value-size 1024) reply=1073 ;;
-	miss) arguments=(--mix miss) reply=13 ;;
-	set-32) arguments=(--value-size 32 --mix set) reply=16 ;;
-	mget10-32) arguments=(--value-size 32 --keys-per-get 10) reply=671 ;;
-	*) echo "no such workload: $1" >&2; return 1 ;;
-	esac
+# No queue between client and server overflows, however large the window.
+wide_queues() {
+	local name
+	for name in rmem_max wmem_max rmem_default wmem_default; do
+		echo $((16 << 20)) >/proc/sys/net/core/$name
+	done
+	echo 20000 >/proc/sys/net/core/netdev_max_backlog
 }
 
-# Whether a server takes part in a workload.
-takes_part() {
-	case $1 in
-	client) true ;;
-	reflect-* | echo-*) [[ $2 == echo ]] ;;
-	# Over UDP memcached 1.6 cuts such a reply into datagrams of one value that
-	# all call themselves the first of one.
-	memcached) [[ $2 != echo && $2 != mget* ]] ;;
-	*) [[ $2 != echo ]] ;;
+# workload NAME: sets arguments, what it is to loadgen; requests, how many there
+# are, and mtu, the link's, at which no request is in fragments. piece is how much text a datagram of the reply has.
+workload() {
+	local name=${1#tcp-}
+	requests=$REQUESTS mtu=1500 piece=1392
+	arguments=()
+	case $name in
+	# For servers that know of nothing: what is sent is a get.
+	echo) arguments=(--expect echo) ;;
+	get-65000) arguments=(--value-size 65000 --keys 500) requests=$((REQUESTS / 10)) ;;
+	get-4096) arguments=(--value-size 4096 --keys 5000) requests=$((REQUESTS / 2)) ;;
+	get-*) arguments=(--value-size "${name#get-}") ;;
+	set-*) arguments=(--mix set --value-size "${name#set-}") ;;
+	miss) arguments=(--mix miss) ;;
+	mget10) arguments=(--keys-per-get 10) requests=$((REQUESTS / 2)) ;;
+	mget100) arguments=(--keys-per-get 100) requests=$((REQUESTS / 5)) mtu=2000 ;;
+	# As split by memcached: a value to a datagram, of some 66 bytes.
+	mget10/split) workload mget10 && piece=67 ;;
+	mget100/split) workload mget100 && piece=66 ;;
+	mix-*) arguments=(--mix "get=${name#mix-},set=$((100 - ${name#mix-}))") ;;
+	uniform-*) arguments=(--keys "${name#uniform-}") ;;
+	zipf-*) arguments=(--keys "${name#zipf-}" --popularity zipf --exponent 0.99) ;;
+	pool-etc) arguments=(--mix 'get=97,set=3' --value-size etc) mtu=9000 ;;
+	pool-*) arguments=(--mix 'get=97,set=3' --value-size "${name#pool-}") ;;
+	*) echo "no such workload: $1" >&2; return 1 ;;
 	esac
+	[[ $1 != tcp-* ]] || arguments+=(--transport tcp)
+}
+
+clone_requests() {
+	ip link add sink0 type dummy
+	ip link set sink0 up
+	# Which keeps what it gets for as long as any measurement takes.
+	tc qdisc add dev sink0 root netem delay 1000s limit 1000000
+	tc qdisc add dev sv0 clsact
+	tc filter add dev sv0 ingress matchall action mirred egress mirror dev sink0
+}
+unclone_requests() {
+	tc qdisc delete dev sv0 clsact
+	ip link delete sink0
 }
 
 # An empty and idle server; sets stop, the command that ends it.
@@ -71,14 +95,33 @@ start() {
 		insmod $FILES/reflect.ko hook="${1#reflect-}"
 		stop='rmmod reflect'
 		;;
+	answer-*)
+		local kept=0
+		[[ $1 != answer-kept ]] || kept=1
+		insmod $FILES/answer.ko kept=$kept size="${2##*-}"
+		stop='rmmod answer'
+		;;
 	unbuckle-*)
-		insmod /unbuckle/unbuckle.ko workers=1 cpus=0 routing="${1#unbuckle-}"
+		# unbuckle-ROUTING, at LOCAL_IN, or unbuckle-ROUTING-HOOK; fifo is rr with a
+		# worker that goes before the client, who is on the same CPU; cloned is no
+		# hook: every request is somebody else's too, and cannot become its reply.
+		local routing hook where=(fifo=0)
+		IFS=- read -r _ routing hook <<<"$1"
 		stop='rmmod unbuckle'
+		if [[ $hook == cloned ]]; then
+			hook=''
+			clone_requests
+			stop='unclone_requests && rmmod unbuckle'
+		fi
+		[[ $routing != fifo ]] || routing=rr where=(fifo=1)
+		[[ -z $hook ]] || where+=("hook=$hook")
+		[[ $hook != ingress ]] || where+=(dev=sv0)
+		insmod /unbuckle/unbuckle.ko workers=1 cpus=0 routing="$routing" "${where[@]}"
 		;;
 	*)
 		case $1 in
 		echo-*) loadgen echo --addr 10.9.0.1:$PORT --batch "${1#echo-}" & ;;
-		memcached) memcached -u root -t 1 -m 64 -l 10.9.0.1 -p $PORT -U $PORT & ;;
+		memcached-*) memcached -u root -t "${1#memcached-}" -m 64 -l 10.9.0.1 -p $PORT -U $PORT & ;;
 		twin) unbuckle-twin --threads 1 --memory 64 --listen 10.9.0.1 >/dev/null & ;;
 		*) echo "no such server: $1" >&2; return 1 ;;
 		esac
@@ -94,24 +137,25 @@ load() { client nice -n 19 loadgen run --rounds "$@" "${arguments[@]}"; }
 
 # The client's own share, and of that what the mirror spent.
 measure_client() {
-	local label=$1 more=()
+	local label=$1 expect=()
 	shift
-	[[ $reply -eq 0 ]] || more=(--expect any)
-	echo "$reply" >$MIRROR/reply
+	[[ ${arguments[0]-} == --expect ]] || expect=(--expect mirror)
+	echo "$piece" >$MIRROR/piece
 	echo 0 >$MIRROR/spent
 	echo 0 >$MIRROR/packets
-	load --label "$label" --addr 10.9.1.1:$PORT "$@" "${more[@]}"
+	load --label "$label" --addr 10.9.1.1:$PORT "$@" "${expect[@]}"
 	echo "{\"label\":\"mirror ${label#* }\",\"spent\":$(cat $MIRROR/spent),\"packets\":$(cat $MIRROR/packets)}"
 }
 
 measure() {
 	local server=$1 label="$1 $2 $3" result
-	local options=(--window "$3" --batch "$3" --warmup 2000 --requests "$requests")
-	if [[ $server == client ]]; then
-		result=$(measure_client "$label" "${options[@]}")
-	else
-		result=$(load --label "$label" --addr 10.9.0.1:$PORT "${options[@]}")
-	fi
+	local options=(--window "$3" --batch "$3" --warmup $((requests / 5)) --requests "$requests")
+	case $server in
+	client) result=$(measure_client "$label" "${options[@]}") ;;
+	answer-*) result=$(load --label "$label" --addr 10.9.0.1:$PORT "${options[@]}" --expect mirror) ;;
+	memcached-*) result=$(load --label "$label" --addr 10.9.0.1:$PORT "${options[@]}" --split) ;;
+	*) result=$(load --label "$label" --addr 10.9.0.1:$PORT "${options[@]}") ;;
+	esac
 	echo "$result"
 	# Until the line has left the guest.
 	sleep 0.5
@@ -120,22 +164,32 @@ measure() {
 # Every key is there beforehand.
 preload() {
 	case $1 in
-	client | reflect-* | echo-*) ;;
-	*) load --addr 10.9.0.1:$PORT --preload --requests 1 >/dev/null ;;
+	client | reflect-* | echo-* | answer-*) ;;
+	*) load --addr 10.9.0.1:$PORT --preload --requests 1 --split >/dev/null ;;
 	esac
 }
 
+# prepare SERVER WORKLOAD: a server, with all that the workload asks for.
+prepare() {
+	workload "$2"
+	ip link set sv0 mtu "$mtu"
+	client ip link set cl0 mtu "$mtu"
+	client ip link set mirror0 mtu "$mtu"
+	start "$1" "$2"
+	preload "$1"
+}
+
+REQUESTS=10000
+stop=true
 topology
+wide_queues
 # The kernel's own late work, at no cost to anybody: time leaps when all sleep.
 sleep 30
 
 if [[ $1 == --profile ]]; then
-	server=$2 window=$4
-	workload "$3"
-	start "$server"
-	preload "$server"
+	prepare "$2" "$3"
 	grep -i ' [tw] ' /proc/kallsyms
-	load --addr 10.9.0.1:$PORT --window "$window" --batch "$window" --requests 100000000 &
+	load --addr 10.9.0.1:$PORT --window "$4" --batch "$4" --requests 100000000 &
 	# Its start is over by then.
 	sleep 0.5
 	echo 'profile: running'
@@ -143,17 +197,16 @@ if [[ $1 == --profile ]]; then
 	exit
 fi
 
-servers=$1 workloads=$2 windows=$3 requests=$4
-for server in $servers; do
-	for name in $workloads; do
-		takes_part "$server" "$name" || continue
-		workload "$name"
-		start "$server"
-		preload "$server"
-		for window in $windows; do
-			measure "$server" "$name" "$window"
-		done
-		$stop
+REQUESTS=$2
+last=''
+while read -r server name window; do
+	# The same server goes on with another window.
+	if [[ "$server $name" != "$last" ]]; then
+		eval "$stop"
 		wait || true
-	done
-done
+		prepare "$server" "$name"
+		last="$server $name"
+	fi
+	measure "$server" "$name" "$window"
+done <$FILES/rows
+eval "$stop"

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """From QEMU's record of executed instructions to functions.
 
-record: waits until the guest's load runs, has QEMU log so many bytes, ends it.
+record: waits until the guest's load runs, has QEMU log so many bytes, ends it; a
+        guest that ends before is an error.
 count:  instructions per request of each function. A request is a call of
         udp_sendmsg: on this guest only the client makes those.
 show:   a table, or the differences between two.
@@ -13,14 +14,14 @@ import bisect
 import collections
 import json
 import pathlib
-import re
 import socket
 import time
+
+import profile_trace as trace
 
 READY = "profile: running"
 USER = "(userspace)"
 PATIENCE = 900
-TRACE = re.compile(rb"^Trace \d+: \S+ \[[0-9a-f]+/([0-9a-f]+)/")
 
 
 def record(args):
@@ -30,6 +31,8 @@ def record(args):
             break
         if time.monotonic() > deadline:
             raise SystemExit("bench: the guest's load never ran")
+        if not pathlib.Path(f"/proc/{args.boot}").exists():
+            raise SystemExit("bench: the guest ended before its load ran")
         time.sleep(0.2)
     # The guest's shell has its say, too.
     time.sleep(1)
@@ -53,29 +56,13 @@ def record(args):
         pass
 
 
-def symbols(output):
-    """Addresses and names of the kernel's functions, in order."""
-    found = []
-    for line in output.read_text(errors="replace").splitlines():
-        match = re.fullmatch(r"([0-9a-f]{16}) [tTwW] (\S+)(?:\s+\[(\S+)\])?\r?", line)
-        if match:
-            module = f" [{match[3]}]" if match[3] else ""
-            found.append((int(match[1], 16), match[2] + module))
-    found.sort()
-    return [a for a, _ in found], [n for _, n in found]
-
-
 def count(args):
-    addresses, names = symbols(args.output)
-    hits = collections.Counter()
-    with args.trace.open("rb") as trace:
-        for line in trace:
-            match = TRACE.match(line)
-            if match:
-                hits[match[1]] += 1
+    addresses, names = trace.symbols(args.output)
+    hits = collections.Counter(
+        trace.instructions(args.trace, addresses[names.index(trace.ROUND)])
+    )
     functions, requests = collections.Counter(), 0
     for pc, executed in hits.items():
-        pc = int(pc, 16)
         if pc < 1 << 63:
             functions[USER] += executed
             continue
@@ -112,6 +99,7 @@ def main():
     one.add_argument("--monitor", type=pathlib.Path, required=True)
     one.add_argument("--trace", type=pathlib.Path, required=True)
     one.add_argument("--bytes", type=int, required=True)
+    one.add_argument("--boot", type=int, required=True, help="whose end is the guest's")
     one.set_defaults(run=record)
     two = commands.add_parser("count")
     two.add_argument("--output", type=pathlib.Path, required=True)
