@@ -51,6 +51,20 @@ kernel_version() {
 	cat "$ROOT/.unbuckle-kernel" 2>/dev/null || die "no build root yet: make bootstrap"
 }
 
+# install_in_root TITLE PACKAGE…: Debian packages that only some commands want. apt
+# in the root belongs to whoever holds bootstrap's lock; its lists may be old.
+install_in_root() {
+	local title=$1 lock install
+	shift
+	install=("$TREE/scripts/in-root" apt-get install -y -q --no-install-recommends -o Dpkg::Options::=--force-confold "$@")
+	# shellcheck disable=SC2317 # step calls it
+	again() { "${install[@]}" || { "$TREE/scripts/in-root" apt-get update && "${install[@]}"; }; }
+	exec {lock}>"$CACHE/lock"
+	flock "$lock"
+	step "installing $title in the build root" "install-$1" again
+	exec {lock}>&-
+}
+
 # Prints the command, a word a line, that is cargo: this machine's when it is
 # at least the oldest we support and can link, else the build root's.
 cargo_command() {

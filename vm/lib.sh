@@ -30,11 +30,14 @@ choose_kernel() {
 # What no healthy run has in its kernel log.
 TROUBLE='Kernel panic|Oops|BUG:|BUG |WARNING:|Call Trace:|general protection|unregister_netdevice: waiting|refcount_t:|soft lockup|hard LOCKUP|blocked for more than|detected stalls|self-detected stall|UBSAN|KASAN|KCSAN|kmemleak: [0-9]|invoked oom-killer|segfault at|scheduling while atomic|sleeping function called|suspicious RCU|possible circular locking|inconsistent lock state|Modules linked in:|INFO: trying to register non-static key|lockdep is turned off|ref_tracker: '
 
+# Prints what a guest that is up has said on its console, if it has.
+came_up_line() { grep -a -m 1 'unbuckle: guest is up' "$1" 2>/dev/null || true; }
+
 # verdict CONSOLE STATUS: prints what went wrong, if anything, and returns the
 # guest's exit status, or 1 where only the log or silence speaks against it.
 verdict() {
 	local console=$1 status=$2 said
-	if ! grep -q 'unbuckle: guest is up' "$console" 2>/dev/null; then
+	if [[ -z $(came_up_line "$console") ]]; then
 		echo "unbuckle: the guest never came up; its console: ${console#"$TREE"/}" >&2
 		tail -n 15 "$console" >&2 || true
 		return 1
