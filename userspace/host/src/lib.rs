@@ -21,15 +21,20 @@ const PAUSE: Duration = Duration::from_micros(50);
 /// So many tries are in vain before it does.
 const YIELDS: usize = 10;
 
-/// A userspace process, with its store in that kind of memory.
-pub struct Process<M>(PhantomData<M>);
+/// A userspace process, with its store in that kind of memory, and with those locks.
+pub struct Process<M, R = SharedLock, S = Lock>(PhantomData<(M, R, S)>);
 
 /// A userspace process.
 pub type Userspace = Process<Region>;
 
-impl<M: Memory + 'static> Platform for Process<M> {
-    type RwLock = SharedLock;
-    type SpinLock = Lock;
+impl<M, R, S> Platform for Process<M, R, S>
+where
+    M: Memory + 'static,
+    R: RawRwLock + 'static,
+    S: RawSpinLock + 'static,
+{
+    type RwLock = R;
+    type SpinLock = S;
     type Memory = M;
     type Array<T: Send + Sync> = Box<[T]>;
 

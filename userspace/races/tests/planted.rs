@@ -93,10 +93,10 @@ mod memory {
 
 #[cfg(watched_by = "thread")]
 mod races {
-    use std::marker::PhantomData;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::thread;
 
-    use host::{Lock, Region, SharedLock};
+    use host::{Lock, Process, Region, SharedLock};
     use kv::store::{Change, Entry, Look, Value};
     use kv::{Config, Counters, Kv, NoMemory, Platform, RawRwLock, RawSpinLock};
 
@@ -132,27 +132,15 @@ mod races {
     }
 
     /// A process with those locks.
-    struct With<R, S>(PhantomData<(R, S)>);
-
-    impl<R: RawRwLock + 'static, S: RawSpinLock + 'static> Platform for With<R, S> {
-        type RwLock = R;
-        type SpinLock = S;
-        type Memory = Region;
-        type Array<T: Send + Sync> = Box<[T]>;
-
-        fn array<T: Send + Sync>(
-            len: usize,
-            make: impl FnMut(usize) -> Result<T, NoMemory>,
-        ) -> Result<Box<[T]>, NoMemory> {
-            (0..len).map(make).collect()
-        }
-    }
+    type With<R, S> = Process<Region, R, S>;
 
     /// Too long for a chunk that is set aside: who takes such a one from another
     /// thread is in order with all that this did before, by no lock.
     const DATA: [u8; 6000] = [b'a'; 6000];
 
-    /// Two threads store and read, under the same key or under keys of their own.
+    /// Two threads store and read in turn, under the same key or under keys of their
+    /// own. Whose turn it is they tell each other by what orders nothing else, so that
+    /// only the store's locks do, and each meets what the other has just left.
     fn play<P: Platform<Memory = Region>>(keys: [&'static str; 2]) {
         let config = Config {
             stripes: 256,
@@ -160,18 +148,23 @@ mod races {
         };
         let kv = Kv::<P>::new(Region::new(MIB).unwrap(), &config).unwrap();
         let all = [Counters::new(), Counters::new()];
+        let turn = AtomicUsize::new(0);
         thread::scope(|scope| {
             for (index, key) in keys.into_iter().enumerate() {
-                let (kv, all) = (&kv, &all);
+                let (kv, all, turn) = (&kv, &all, &turn);
                 scope.spawn(move || {
                     let cx = cx(all, index, 10);
                     for number in 0..200 {
+                        while turn.load(Relaxed) != 2 * number + index {
+                            thread::yield_now();
+                        }
                         // Now in a chunk of one class, then in one of another.
                         let data = &DATA[number % 2 * 1500..];
                         let store = |_: Option<&Value<'_>>| Change::Store(Entry::new(0, 0, data));
                         kv.update(key.as_bytes(), &cx, store);
                         let copy = |value: &Value<'_>| value.data().to_vec();
                         let _ = kv.get(key.as_bytes(), Look::Use, &cx, copy);
+                        turn.store(2 * number + index + 1, Relaxed);
                     }
                 });
             }
