@@ -68,7 +68,7 @@ impl Settings {
             // What was chosen at load is in the parameter afterwards.
             given => given.saturating_sub(inline).max(1),
         };
-        let cpus = cpus(raw.workers, raw.cpus_given, most)?;
+        let cpus = cpus(raw.workers, raw.cpus_given, most, &online)?;
         Ok(Self {
             port: port(raw.port)?,
             memory: raw.memory,
@@ -233,12 +233,11 @@ pub(crate) fn memory(given: u32) -> Result<usize> {
 /// The CPU of each worker. `workers` 0 means: one on each CPU that `cpus=`
 /// names, or without `cpus=` on each online CPU but the first, which is where
 /// a host's interrupts usually go; `most` of them.
-fn cpus(workers: u32, list_given: bool, most: usize) -> Result<KVec<u32>> {
-    let online = params::online()?;
+fn cpus(workers: u32, list_given: bool, most: usize, online: &[u32]) -> Result<KVec<u32>> {
     let mut cpus = if list_given {
-        listed(&online)?
+        listed(online)?
     } else {
-        all_but_first(online)
+        copied(all_but_first(online))?
     };
     if workers == 0 {
         let most = if list_given {
@@ -257,7 +256,7 @@ fn cpus(workers: u32, list_given: bool, most: usize) -> Result<KVec<u32>> {
         return Err(EINVAL);
     }
     if !list_given && wanted > cpus.len() {
-        cpus = params::online()?;
+        cpus = copied(online)?;
     }
     if wanted > cpus.len() {
         pr_err!(
@@ -285,10 +284,15 @@ fn listed(online: &[u32]) -> Result<KVec<u32>> {
     Ok(cpus)
 }
 
-fn all_but_first(mut online: KVec<u32>) -> KVec<u32> {
-    if online.len() > 1 {
-        // The list is not empty, so its first entry is there to go.
-        let _ = online.remove(0);
+fn all_but_first(online: &[u32]) -> &[u32] {
+    match online {
+        [_, others @ ..] if !others.is_empty() => others,
+        all => all,
     }
-    online
+}
+
+fn copied(cpus: &[u32]) -> Result<KVec<u32>> {
+    let mut copy = KVec::new();
+    copy.extend_from_slice(cpus, GFP_KERNEL)?;
+    Ok(copy)
 }
