@@ -1,6 +1,8 @@
 #!/bin/bash
 # Where packets are taken, hook=pre_routing and hook=ingress: what is answered
 # there, what is left to the stack, and what neither may touch.
+# takes: 150
+# needs: half
 #
 #   namespace c                       initial namespace                  namespace d
 #   cl0 10.9.0.2  ---- veth ----  sv0 10.9.0.1   fw0 10.5.0.1  ---- veth ----  cl1 10.5.0.2

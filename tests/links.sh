@@ -6,6 +6,7 @@
 #   cl0 10.9.0.2  ------------ veth ------------  sv0 10.9.0.1
 #   on top of it, in turn: VLAN, macvlan, ipvlan, bridge, VRF, tunnels (10.8.0.x)
 # takes: 75
+# needs: half
 
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 

@@ -2,6 +2,7 @@
 # The data path: every way a packet comes in and goes out, the host's firewall,
 # and the traffic that is not ours.
 # takes: 120
+# needs: half
 
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 

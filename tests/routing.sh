@@ -2,6 +2,7 @@
 # Who answers: the policies of routing=, and changes of policy, workers, CPUs and
 # budget while there is load: no request is lost by one.
 # takes: 100
+# needs: half
 
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
