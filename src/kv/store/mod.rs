@@ -297,7 +297,7 @@ impl<P: Platform> Kv<P> {
         cx: &Context<'_>,
     ) -> Result<Found<'_, P>, Lookup<R>> {
         let missed = |why| {
-            P::miss(|| hash);
+            P::miss(|| self.hasher.name(hash));
             Err(why)
         };
         let Some(stripe) = self.stripes.get(self.stripe_of(hash)) else {
@@ -313,7 +313,7 @@ impl<P: Platform> Kv<P> {
             Life::Live => {}
         }
         let key_len = key.len();
-        P::hit(|| hash, || header.text_len(key_len));
+        P::hit(|| self.hasher.name(hash), || header.text_len(key_len));
         Ok(Found {
             kv: self,
             item,

@@ -93,8 +93,8 @@ impl<P: Platform> Kv<P> {
             decide(value)
         });
         match updated.was {
-            Was::Live => P::hit(|| self.hash(key), || len),
-            _ => P::miss(|| self.hash(key)),
+            Was::Live => P::hit(|| self.hasher.name(self.hash(key)), || len),
+            _ => P::miss(|| self.hasher.name(self.hash(key))),
         }
         updated
     }
