@@ -30,18 +30,18 @@ impl kv::Platform for Kernel {
     }
 
     #[inline(always)]
-    fn hit(hash: impl FnOnce() -> u64, len: impl FnOnce() -> usize) {
-        trace::hit(|| (hash(), bytes(len())));
+    fn hit(name: impl FnOnce() -> u64, len: impl FnOnce() -> usize) {
+        trace::hit(|| (name(), bytes(len())));
     }
 
     #[inline(always)]
-    fn miss(hash: impl FnOnce() -> u64) {
-        trace::miss(|| (hash(), 0));
+    fn miss(name: impl FnOnce() -> u64) {
+        trace::miss(|| (name(), 0));
     }
 
     #[inline(always)]
-    fn evict(hash: u64, len: impl FnOnce() -> usize) {
-        trace::evict(|| (hash, bytes(len())));
+    fn evict(name: impl FnOnce() -> u64, len: impl FnOnce() -> usize) {
+        trace::evict(|| (name(), bytes(len())));
     }
 }
 

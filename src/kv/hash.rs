@@ -1,6 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! SipHash-1-3, keyed: nobody who does not know the key can aim for one bucket.
-//! (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012.)
+//! The hash of keys, which is strongly universal: over the choice of the secret, the
+//! hashes of any two different keys are uniform and independent of each other, so that
+//! any `b` bits of them are the same with a chance of one in `2^b`, exactly. Who chooses
+//! keys without having seen secret or hashes aims no better than chance.
+//!
+//! A key is a number of words: its length, its last eight bytes, and those before them,
+//! eight at a time from the front, so that some of them are in two words. A shorter key has
+//! one word beside its length. Different keys are different words: the lengths are different,
+//! or one of as many words is. There are coefficients of 128 bits, and
+//!
+//! ```text
+//! sum = first + length * coefficient + last word * coefficient + …  (mod 2^128)
+//! ```
+//!
+//! of which the upper half counts (MULTILINEAR in Lemire and Kaser, "Strongly universal
+//! string hashing is fast", 2014; after Carter and Wegman, "Universal classes of hash
+//! functions", 1979, and Dietzfelbinger, "Universal hashing and k-wise independent random
+//! variables via integer arithmetic without primes", 1996). For two keys differ in some word
+//! of the same place, by a number that two divides 63 times at most. That difference times
+//! its coefficient is uniform in all bits above the lowest 63, whatever is added, and so is
+//! the difference of the sums in their upper halves; `first` makes one of them uniform by
+//! itself.
+//!
+//! Sums are linear, and could be solved by somebody who learns enough of them. A bijection
+//! that is not linear is put over them to stand in his way: that is no proof. It makes
+//! different hashes of different ones, and so changes nothing of what was proved.
+//!
+//! The coefficients are drawn from a secret of 128 bits by SipHash-1-3, one of the functions
+//! that cannot be told from chance by any way that is known. (Aumasson and Bernstein,
+//! "SipHash: a fast short-input PRF", 2012.)
+
+use crate::limits::KEY_MAX;
 
 /// The state of four words.
 #[derive(Clone, Copy)]
@@ -45,29 +75,76 @@ impl State {
     }
 }
 
-/// The hash of `bytes` under `key`.
-#[inline(always)]
-pub fn siphash13(key: [u64; 2], bytes: &[u8]) -> u64 {
-    Keyed::new(key).hash(bytes)
+/// SipHash-1-3 of `bytes` under `key`.
+pub fn siphash13([k0, k1]: [u64; 2], bytes: &[u8]) -> u64 {
+    let mut state = State {
+        v0: k0 ^ 0x736f_6d65_7073_6575,
+        v1: k1 ^ 0x646f_7261_6e64_6f6d,
+        v2: k0 ^ 0x6c79_6765_6e65_7261,
+        v3: k1 ^ 0x7465_6462_7974_6573,
+    };
+    let mut rest = bytes;
+    while let Some((word, tail)) = rest.split_first_chunk::<8>() {
+        state.absorb(u64::from_le_bytes(*word));
+        rest = tail;
+    }
+    // The last word: what is left over, and the length modulo 256 on top.
+    let length = (bytes.len() as u64).wrapping_shl(56);
+    state.absorb(length | few(rest));
+    state.finish()
 }
 
-/// The function under a key, made ready.
-#[derive(Clone, Copy)]
-pub(crate) struct Keyed(State);
+/// What is shown of a word that has only so many bytes in place of the others.
+#[cold]
+fn missing(len: usize) -> u64 {
+    u64::MAX.wrapping_shl((len as u32).wrapping_mul(8))
+}
+
+/// At most seven bytes, the first in the lowest place.
+#[cold]
+fn few(bytes: &[u8]) -> u64 {
+    let shift_in = |word: u64, byte: &u8| word.wrapping_shl(8) | u64::from(*byte);
+    bytes.iter().rev().fold(0, shift_in)
+}
+
+/// Words of the longest key but the last one.
+const WORDS: usize = (KEY_MAX - 1) / 8;
+
+/// The function under a secret.
+pub struct Keyed {
+    first: u128,
+    /// Coefficients: of the length, of the last word, and of those before it.
+    length: u128,
+    last: u128,
+    others: [u128; WORDS],
+    /// Of the bijection: an odd number.
+    factor: u64,
+    /// For [`Keyed::name`].
+    names: [u64; 2],
+}
 
 impl Keyed {
-    #[inline(always)]
-    pub(crate) fn new([k0, k1]: [u64; 2]) -> Self {
-        Self(State {
-            v0: k0 ^ 0x736f_6d65_7073_6575,
-            v1: k1 ^ 0x646f_7261_6e64_6f6d,
-            v2: k0 ^ 0x6c79_6765_6e65_7261,
-            v3: k1 ^ 0x7465_6462_7974_6573,
-        })
+    /// The function that belongs to `secret`.
+    pub fn new(secret: [u64; 2]) -> Self {
+        let mut drawn = 0u64;
+        let mut draw = || {
+            drawn = drawn.wrapping_add(1);
+            siphash13(secret, &drawn.to_le_bytes())
+        };
+        let mut wide = || u128::from(draw()).wrapping_shl(64) | u128::from(draw());
+        Self {
+            first: wide(),
+            length: wide(),
+            last: wide(),
+            others: core::array::from_fn(|_| wide()),
+            factor: draw() | 1,
+            names: [draw(), draw()],
+        }
     }
 
+    /// The hash of a key. Of what is longer than a key can be not all may count.
     #[inline(always)]
-    pub(crate) fn hash(&self, bytes: &[u8]) -> u64 {
+    pub fn hash(&self, bytes: &[u8]) -> u64 {
         // Never 0 for want of going on.
         self.hash_while(bytes, |_| true).unwrap_or(0)
     }
@@ -77,39 +154,64 @@ impl Keyed {
     /// that are missing 255.
     #[inline(always)]
     pub(crate) fn hash_while(&self, bytes: &[u8], go_on: impl Fn(u64) -> bool) -> Option<u64> {
-        let mut state = self.0;
+        let last = match bytes.last_chunk::<8>() {
+            Some(last) => u64::from_le_bytes(*last),
+            None => few(bytes),
+        };
+        let shown = match bytes.len() {
+            8.. => last,
+            len => last | missing(len),
+        };
+        if !go_on(shown) {
+            return None;
+        }
+        let mut sum = self.first;
+        let mut add = |coefficient: &u128, word: u64| {
+            sum = sum.wrapping_add(coefficient.wrapping_mul(u128::from(word)));
+        };
+        add(&self.length, bytes.len() as u64);
+        add(&self.last, last);
+        let (first, others) = self.others.split_first()?;
         let mut rest = bytes;
-        while let Some((word, tail)) = rest.split_first_chunk::<8>() {
+        if rest.len() > 8 {
+            let (word, behind) = rest.split_first_chunk()?;
             let word = u64::from_le_bytes(*word);
             if !go_on(word) {
                 return None;
             }
-            state.absorb(word);
-            rest = tail;
-        }
-        // The last word: what is left over, and the length modulo 256 on top.
-        let left = (bytes.len() % 8) as u32;
-        let low = match bytes.last_chunk::<8>() {
-            _ if left == 0 => 0,
-            // The last eight bytes, those absorbed before shifted out.
-            Some(word) => {
+            add(first, word);
+            rest = behind;
+            let mut coefficients = others.iter();
+            while rest.len() > 8 {
+                let (Some((word, behind)), Some(coefficient)) =
+                    (rest.split_first_chunk(), coefficients.next())
+                else {
+                    break;
+                };
                 let word = u64::from_le_bytes(*word);
                 if !go_on(word) {
                     return None;
                 }
-                word.wrapping_shr(64u32.wrapping_sub(left.wrapping_mul(8)))
+                add(coefficient, word);
+                rest = behind;
             }
-            None => {
-                let shift_in = |word: u64, byte: &u8| word.wrapping_shl(8) | u64::from(*byte);
-                let word = rest.iter().rev().fold(0, shift_in);
-                if !go_on(word | u64::MAX.wrapping_shl(left.wrapping_mul(8))) {
-                    return None;
-                }
-                word
-            }
-        };
-        let length = (bytes.len() as u64).wrapping_shl(56);
-        state.absorb(length | low);
-        Some(state.finish())
+        }
+        Some(self.finish(sum))
+    }
+
+    #[inline(always)]
+    fn finish(&self, sum: u128) -> u64 {
+        // Cut to its upper half.
+        let high = sum.wrapping_shr(64) as u64;
+        let mixed = (high ^ high.wrapping_shr(32)).wrapping_mul(self.factor);
+        mixed ^ mixed.wrapping_shr(32)
+    }
+
+    /// A number that tells keys apart like their hash, and does not tell of it: for
+    /// who watches.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn name(&self, hash: u64) -> u64 {
+        siphash13(self.names, &hash.to_le_bytes())
     }
 }

@@ -148,17 +148,18 @@ pub trait Platform: 'static {
     // happens, locks held, and is nothing at all unless a host makes it more;
     // who evaluates a closure pays for that.
 
-    /// An item was found: the hash of its key, and how long its text is.
+    /// An item was found: its key's name, which tells keys apart and nothing else, and
+    /// how long its text is.
     #[inline(always)]
-    fn hit(_hash: impl FnOnce() -> u64, _len: impl FnOnce() -> usize) {}
+    fn hit(_name: impl FnOnce() -> u64, _len: impl FnOnce() -> usize) {}
 
-    /// Nothing live was found under a key of that hash.
+    /// Nothing live was found under a key of that name.
     #[inline(always)]
-    fn miss(_hash: impl FnOnce() -> u64) {}
+    fn miss(_name: impl FnOnce() -> u64) {}
 
     /// A live item is made to go, its chunk is wanted.
     #[inline(always)]
-    fn evict(_hash: u64, _len: impl FnOnce() -> usize) {}
+    fn evict(_name: impl FnOnce() -> u64, _len: impl FnOnce() -> usize) {}
 }
 
 /// A value behind a [`RawRwLock`].

@@ -21,8 +21,6 @@ const _: () = assert!(OVERFLOW.len() <= LINE_ROOM);
 pub struct Reply<'b> {
     buf: &'b mut [u8],
     len: usize,
-    /// Where [`LINE_ROOM`] begins.
-    end: usize,
     /// Where the text goes on when `buf` is full.
     spare: Option<&'b mut [u8]>,
 }
@@ -33,11 +31,9 @@ impl<'b> Reply<'b> {
     /// answers stop fitting earlier.
     #[inline]
     pub fn new(buf: &'b mut [u8]) -> Self {
-        let end = buf.len().saturating_sub(LINE_ROOM);
         Self {
             buf,
             len: 0,
-            end,
             spare: None,
         }
     }
@@ -85,34 +81,61 @@ impl<'b> Reply<'b> {
     }
 
     /// Appends `bytes` between two others, or nothing.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put_between<const N: usize, const M: usize>(
         &mut self,
         first: &[u8; N],
         bytes: &[u8],
         last: &[u8; M],
     ) -> Result<(), Full> {
-        let Some((front, middle, back)) = self.places(bytes.len()) else {
-            return self.put_elsewhere(first, bytes, last);
-        };
-        *front = *first;
-        copy(middle, bytes).ok_or(Full)?;
-        *back = *last;
-        let more = bytes.len().wrapping_add(N).wrapping_add(M);
-        self.len = self.len.wrapping_add(more);
-        Ok(())
+        match self.write_between(self.len, first, bytes, last) {
+            Some(()) => Ok(()),
+            None => self.put_elsewhere(first, bytes, last),
+        }
     }
 
-    /// Where three texts go, one behind the other, if they fit.
+    /// Whether a short answer fits where a reply begins.
     #[inline(always)]
-    fn places<const N: usize, const M: usize>(
+    pub(crate) fn can_start(&self) -> bool {
+        self.buf.len() >= 2 * LINE_ROOM
+    }
+
+    /// The same with which a reply begins; whether it fits where that is.
+    #[inline(always)]
+    pub(crate) fn start_between<const N: usize, const M: usize>(
         &mut self,
-        len: usize,
-    ) -> Option<(&mut [u8; N], &mut [u8], &mut [u8; M])> {
-        let free = self.buf.get_mut(self.len..self.end)?;
+        first: &[u8; N],
+        bytes: &[u8],
+        last: &[u8; M],
+    ) -> bool {
+        self.write_between(0, first, bytes, last).is_some()
+    }
+
+    /// Writes the three texts from `start` on, if they fit, and ends there.
+    #[inline(always)]
+    fn write_between<const N: usize, const M: usize>(
+        &mut self,
+        start: usize,
+        first: &[u8; N],
+        bytes: &[u8],
+        last: &[u8; M],
+    ) -> Option<()> {
+        let free = self.buf.get_mut(start..)?;
+        // One look, from which all that follows can be told.
+        if free.len() < bytes.len().checked_add(const { N + M + LINE_ROOM })? {
+            return None;
+        }
         let (front, free) = free.split_first_chunk_mut()?;
-        let (middle, free) = free.split_at_mut_checked(len)?;
-        Some((front, middle, free.first_chunk_mut()?))
+        let (middle, free) = free.split_at_mut_checked(bytes.len())?;
+        let back = free.first_chunk_mut()?;
+        *front = *first;
+        copy(middle, bytes)?;
+        *back = *last;
+        // They are in memory, one behind the other.
+        self.len = start
+            .wrapping_add(bytes.len())
+            .wrapping_add(const { N + M });
+        Some(())
     }
 
     /// As [`Reply::put_between`], in the spare buffer.
@@ -121,7 +144,7 @@ impl<'b> Reply<'b> {
     fn put_elsewhere(&mut self, first: &[u8], bytes: &[u8], last: &[u8]) -> Result<(), Full> {
         self.move_on();
         let more = first.len().saturating_add(bytes.len());
-        if more.saturating_add(last.len()) > self.end.saturating_sub(self.len) {
+        if more.saturating_add(last.len()) > self.room() {
             return Err(Full);
         }
         [first, bytes, last]
@@ -187,10 +210,8 @@ impl<'b> Reply<'b> {
     /// How much more fits.
     #[inline]
     pub(crate) fn room(&self) -> usize {
-        let end = match &self.spare {
-            Some(spare) => spare.len().saturating_sub(LINE_ROOM),
-            None => self.end,
-        };
+        let buf = self.spare.as_deref().unwrap_or(self.buf);
+        let end = buf.len().saturating_sub(LINE_ROOM);
         end.saturating_sub(self.len)
     }
 

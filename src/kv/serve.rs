@@ -2,7 +2,7 @@
 //! The request path of a datagram: frame, request, exec, reply.
 
 use crate::frame::{self, Drop};
-use crate::limits::FRAME_LEN;
+use crate::limits::{FRAME_LEN, TEXT_MAX};
 use crate::reply::Full;
 use crate::request::{self, Frequent, Parsed, Source};
 use crate::{binary, exec, Context, Counters, Kv, Platform, Reply};
@@ -32,30 +32,48 @@ pub fn serve<P: Platform>(
     reply: &mut Reply<'_>,
 ) -> Outcome {
     reply.clear();
-    count_in(cx.mine, datagram);
-    let (request_id, text) = match frame::parse(datagram) {
-        Ok(framed) => framed,
-        Err(drop) => return dropped(cx.mine, drop),
+    cx.mine.datagrams_in.inc();
+    cx.mine.bytes_read.add(datagram.len() as u64);
+    let Some((request_id, key, hash)) = request::only_get(datagram, &kv.hasher) else {
+        return serve_other(kv, cx, datagram, reply);
     };
     kv.tick(cx.now);
-    let Some((key, hash)) = request::only_get(text, &kv.hasher) else {
-        return serve_any(kv, cx, request_id, text, reply);
-    };
-    if exec::get(kv, cx, key, hash, reply).is_err() {
+    if exec::get_alone(kv, cx, key, hash, reply).is_err() {
         overflowed(cx, 0, reply);
     }
     answered(cx.mine, request_id, reply)
 }
 
-/// As [`serve`], whatever the text is.
+/// As [`serve`], what is not a `get` of one key: mostly a plain `set`.
+#[inline(never)]
+fn serve_other<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    datagram: &[u8],
+    reply: &mut Reply<'_>,
+) -> Outcome {
+    if let Some((request_id, set)) = request::only_set(datagram) {
+        kv.tick(cx.now);
+        if exec::set_alone(kv, cx, &set, reply) {
+            return answered(cx.mine, request_id, reply);
+        }
+    }
+    serve_any(kv, cx, datagram, reply)
+}
+
+/// As [`serve`], whatever the datagram is.
 #[inline(never)]
 fn serve_any<P: Platform>(
     kv: &Kv<P>,
     cx: &Context<'_>,
-    request_id: u16,
-    text: &[u8],
+    datagram: &[u8],
     reply: &mut Reply<'_>,
 ) -> Outcome {
+    let (request_id, text) = match frame::parse(datagram) {
+        Ok(framed) => framed,
+        Err(drop) => return dropped(cx.mine, drop),
+    };
+    kv.tick(cx.now);
     if binary::speaks(text) {
         return serve_binary(kv, cx, request_id, text, reply);
     }
@@ -128,15 +146,25 @@ fn overflowed(cx: &Context<'_>, mark: usize, reply: &mut Reply<'_>) {
 
 #[inline(always)]
 fn answered(mine: &Counters, request_id: u16, reply: &Reply<'_>) -> Outcome {
-    let len = reply.mark();
-    if len == 0 {
-        return Outcome::Silent;
+    match reply.mark() {
+        len @ 1..=TEXT_MAX => {
+            mine.datagrams_out.inc();
+            mine.bytes_written
+                .add((FRAME_LEN as u64).wrapping_add(len as u64));
+        }
+        0 => return Outcome::Silent,
+        len => count_datagrams(mine, len),
     }
+    Outcome::Reply { request_id }
+}
+
+/// Of a text that takes several.
+#[inline(never)]
+fn count_datagrams(mine: &Counters, len: usize) {
     let datagrams = u64::from(frame::datagrams(len));
     let headers = datagrams.wrapping_mul(FRAME_LEN as u64);
     mine.datagrams_out.add(datagrams);
     mine.bytes_written.add(headers.wrapping_add(len as u64));
-    Outcome::Reply { request_id }
 }
 
 #[cold]
@@ -147,10 +175,4 @@ fn dropped(mine: &Counters, drop: Drop) -> Outcome {
         Drop::NoNewline => mine.drop_no_newline.inc(),
     }
     Outcome::Dropped(drop)
-}
-
-#[inline(always)]
-fn count_in(mine: &Counters, datagram: &[u8]) {
-    mine.datagrams_in.inc();
-    mine.bytes_read.add(datagram.len() as u64);
 }

@@ -3,10 +3,11 @@
 
 use super::put_rest;
 use crate::reply::{Full, Reply};
-use crate::request::Get;
-use crate::store::{Amend, Change, Look, Lookup, Updated, Value, Was};
+use crate::request::{Get, Keys};
+use crate::store::{Amend, Change, Held, Look, Lookup, Updated, Value, Was};
 use crate::{Context, Kv, Platform};
 
+const VALUE: &[u8; 6] = b"VALUE ";
 const END: &[u8; 5] = b"END\r\n";
 
 /// `get` of one key, whose hash that is; as [`super::run`].
@@ -24,6 +25,45 @@ pub(crate) fn get<P: Platform>(
     }
 }
 
+/// As [`get`], in a reply that is empty so far. Whatever is not a plain hit is kept apart,
+/// so that it takes no registers from that.
+#[inline(always)]
+pub(crate) fn get_alone<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    key: &[u8],
+    hash: u64,
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
+    let item = match kv.look_up::<()>(key, hash, cx) {
+        Ok(item) => item,
+        Err(missed) => return miss_alone(cx, &missed, reply),
+    };
+    let text = item.whole_text();
+    if !text.is_some_and(|text| reply.start_between(VALUE, text, END)) {
+        return put_found_rarely(kv, cx, item, reply);
+    }
+    count_hit(cx, &item);
+    Ok(())
+}
+
+#[inline(never)]
+fn miss_alone(cx: &Context<'_>, missed: &Lookup<()>, reply: &mut Reply<'_>) -> Result<(), Full> {
+    count_get(cx, missed);
+    reply.put(END)
+}
+
+#[cold]
+#[inline(never)]
+fn put_found_rarely<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    item: Held<'_, P>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
+    put_found(kv, cx, &item, END, reply)
+}
+
 /// What does not fit leaves `get` where it was: the keys answered so far are
 /// gone from it, the others are still to be answered.
 pub(super) fn run<P: Platform>(
@@ -32,17 +72,38 @@ pub(super) fn run<P: Platform>(
     get: &mut Get<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
+    if !get.cas && get.touch.is_none() {
+        return run_plain(kv, cx, &mut get.keys, reply);
+    }
     let mut keys = get.keys.clone();
-    let plain = !get.cas && get.touch.is_none();
     while let Some(key) = keys.next() {
-        match plain {
-            true => {
-                answer(kv, cx, key, kv.hash(key), &[], reply)?;
-            }
-            false => answer_more(kv, cx, key, get, reply)?,
-        }
+        answer_more(kv, cx, key, get, reply)?;
         get.keys = keys.clone();
     }
+    reply.put(END)
+}
+
+/// As [`run`], without cas numbers and touches.
+#[inline(never)]
+fn run_plain<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    left: &mut Keys<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
+    let mut keys = left.clone();
+    loop {
+        let before = keys.clone();
+        let Some(key) = keys.next() else {
+            break;
+        };
+        let hash = kv.hasher.hash(key);
+        if let Err(full) = answer(kv, cx, key, hash, &[], reply) {
+            *left = before;
+            return Err(full);
+        }
+    }
+    *left = keys;
     reply.put(END)
 }
 
@@ -57,23 +118,37 @@ fn answer<P: Platform, const N: usize>(
     behind: &[u8; N],
     reply: &mut Reply<'_>,
 ) -> Result<bool, Full> {
-    let item = match kv.look_up::<()>(key, hash, cx) {
-        Ok(item) => item,
+    match kv.look_up::<()>(key, hash, cx) {
+        Ok(item) => put_found(kv, cx, &item, behind, reply).map(|()| true),
         Err(missed) => {
             count_get(cx, &missed);
-            return Ok(false);
+            Ok(false)
         }
-    };
-    let put = match item.whole_text() {
-        Some(text) => reply.put_between(b"VALUE ", text, behind),
-        None => put_all(kv, &item.value(), behind, reply),
-    };
+    }
+}
+
+/// Answers an item, with `behind` behind it, and counts that; if it fits, else neither.
+#[inline(always)]
+fn put_found<P: Platform, const N: usize>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    item: &Held<'_, P>,
+    behind: &[u8; N],
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
+    match item.whole_text() {
+        Some(text) => reply.put_between(VALUE, text, behind)?,
+        None => put_all(kv, &item.value(), behind, reply)?,
+    }
+    count_hit(cx, item);
+    Ok(())
+}
+
+#[inline(always)]
+fn count_hit<P: Platform>(cx: &Context<'_>, item: &Held<'_, P>) {
     item.use_it();
-    drop(item);
-    put?;
     cx.mine.cmd_get.inc();
     cx.mine.get_hits.inc();
-    Ok(true)
 }
 
 /// A value that is in several pieces, or nothing.
@@ -129,7 +204,7 @@ fn put_value<P: Platform>(
     cas: bool,
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
-    reply.put(b"VALUE ")?;
+    reply.put(VALUE)?;
     if !cas {
         reply.put(value.text)?;
         return put_rest(kv, value, reply);

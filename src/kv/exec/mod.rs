@@ -9,7 +9,7 @@ mod meta;
 mod mget;
 mod store;
 
-pub(crate) use self::get::{get, get_and_touch};
+pub(crate) use self::get::{get, get_alone, get_and_touch};
 use crate::base64;
 use crate::reply::{Full, Reply};
 use crate::request::{Flags, Request, Set, Store, ERROR};
@@ -69,6 +69,18 @@ pub(crate) fn set<P: Platform>(
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
     reply.put(store::set(kv, cx, set))
+}
+
+/// As [`set`], in a reply that is empty so far. Whether it was stored at once: nothing has
+/// been done else.
+#[inline(always)]
+pub(crate) fn set_alone<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    set: &Set<'_>,
+    reply: &mut Reply<'_>,
+) -> bool {
+    reply.can_start() && store::at_once(kv, cx, set) && reply.start_between(b"STORED\r\n", &[], &[])
 }
 
 fn store<P: Platform>(

@@ -50,14 +50,22 @@ pub(super) enum Stored {
 /// A plain `set`; the line to answer.
 #[inline(never)]
 pub(super) fn set<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, set: &Set<'_>) -> &'static [u8] {
-    match kv.put(&set.new, Condition::Always, cx) {
-        Some(_) => {
-            cx.mine.cmd_set.inc();
-            cx.mine.total_items.inc();
-            b"STORED\r\n"
-        }
-        None => classic(kv, cx, &set.as_store()),
+    match at_once(kv, cx, set) {
+        true => b"STORED\r\n",
+        false => classic(kv, cx, &set.as_store()),
     }
+}
+
+/// Stores and counts, if that is done at once; whether it was. Apart from who has read the
+/// request, since both want all registers.
+#[inline(never)]
+pub(super) fn at_once<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, set: &Set<'_>) -> bool {
+    let stored = kv.put(&set.new, Condition::Always, cx).is_some();
+    if stored {
+        cx.mine.cmd_set.inc();
+        cx.mine.total_items.inc();
+    }
+    stored
 }
 
 /// The line to answer.

@@ -43,7 +43,7 @@ impl<'a> Iterator for Keys<'a> {
     #[inline(always)]
     fn next(&mut self) -> Option<&'a [u8]> {
         if self.first.is_empty() {
-            return self.others.next();
+            return self.others.next_key();
         }
         Some(core::mem::take(&mut self.first))
     }

@@ -11,9 +11,10 @@
 //! makes the same requests of these lines as is done here.
 
 use super::classic::{Get, Keys, Mode, Store};
-use super::words::{find_end, has_blank};
+use super::words::{find_blank, find_end, has_blank};
 use super::{is_key, Parsed, Request, Words};
 use crate::hash::Keyed;
+use crate::limits::{FRAME_LEN, KEY_MAX};
 use crate::store::{Cas, Plain};
 
 const GET: u32 = u32::from_le_bytes(*b"get ");
@@ -60,27 +61,51 @@ impl<'a> Frequent<'a> {
         let (name, words) = bytes.split_first_chunk()?;
         match u32::from_le_bytes(*name) {
             GET => get(words).map(|(key, len)| (Self::Get(key), len)),
-            SET => set(words).map(|(store, len)| (Self::Set(store), len)),
+            SET => set(words, find_end(words)?).map(|(store, len)| (Self::Set(store), len)),
             _ => None,
         }
     }
 }
 
-/// The key, and its hash, if the text is a `get` of one key and
-/// nothing else: most datagrams are. Looks at the key once for both.
+/// Frame header and name in front of a key, CRLF behind it.
+const AROUND: usize = FRAME_LEN + NAME + 2;
+
+/// The request's id, the key and its hash, if that datagram is a whole request that is a
+/// `get` of one key and nothing else: most are. Looks at the key once for all of this.
 #[inline(always)]
-pub(crate) fn only_get<'a>(text: &'a [u8], hasher: &Keyed) -> Option<(&'a [u8], u64)> {
-    let (name, words) = text.split_first_chunk()?;
-    let (key, end) = words.split_last_chunk()?;
-    if u32::from_le_bytes(*name) != GET || u16::from_le_bytes(*end) != CRLF {
+pub(crate) fn only_get<'a>(datagram: &'a [u8], hasher: &Keyed) -> Option<(u16, &'a [u8], u64)> {
+    if !(AROUND + 1..=AROUND + KEY_MAX).contains(&datagram.len()) {
         return None;
     }
-    if key.is_empty() || !is_key(key) {
+    let (head, words) = datagram.split_first_chunk::<{ FRAME_LEN + NAME }>()?;
+    let (key, end) = words.split_last_chunk()?;
+    let [id @ .., _, _, total_high, total_low, _, _, g, e, t, space] = *head;
+    if u16::from_be_bytes([total_high, total_low]) != 1
+        || u32::from_le_bytes([g, e, t, space]) != GET
+        || u16::from_le_bytes(*end) != CRLF
+    {
         return None;
     }
     // Several keys end this at the first; what is a key all the same, others see to.
     let hash = hasher.hash_while(key, |word| !has_blank(word))?;
-    Some((key, hash))
+    Some((u16::from_be_bytes(id), key, hash))
+}
+
+/// The request's id and the item, if that datagram is a whole request that is a plain `set`
+/// and nothing else.
+#[inline(always)]
+pub(crate) fn only_set(datagram: &[u8]) -> Option<(u16, Set<'_>)> {
+    let (head, words) = datagram.split_first_chunk::<{ FRAME_LEN + NAME }>()?;
+    let [id @ .., _, _, total_high, total_low, _, _, s, e, t, space] = *head;
+    if u16::from_be_bytes([total_high, total_low]) != 1
+        || u32::from_le_bytes([s, e, t, space]) != SET
+    {
+        return None;
+    }
+    let line = Line::read(words, find_blank(words)?)?;
+    let whole = line.data.len() == line.data_len.wrapping_add(2) && line.data.ends_with(b"\r\n");
+    let rest = line.rest;
+    whole.then(|| (u16::from_be_bytes(id), line.with(rest)))
 }
 
 /// As [`Frequent::parse`], as a request like others.
@@ -113,46 +138,119 @@ fn get(words: &[u8]) -> Option<(&[u8], usize)> {
     whole.then_some((key, len))
 }
 
+/// The line of a `set`, and what is behind it.
+struct Line<'a> {
+    key: &'a [u8],
+    flags: u32,
+    exptime: u32,
+    /// What is behind the key, and how long the flags are in it.
+    head: &'a [u8],
+    head_len: usize,
+    /// What is behind exptime.
+    rest: &'a [u8],
+    data_len: usize,
+    data: &'a [u8],
+}
+
+impl<'a> Line<'a> {
+    /// One whose key ends there.
+    #[inline(always)]
+    fn read(words: &'a [u8], key_end: usize) -> Option<Self> {
+        let (key, head) = words.split_at_checked(key_end)?;
+        if key.is_empty() || !is_key(key) {
+            return None;
+        }
+        let (flags, exptime, head_len, rest) = match two_digits(head) {
+            Some((flags, exptime)) => (flags, exptime, 2, head.get(4..)?),
+            None => {
+                let (flags, behind) = number(head)?;
+                let (exptime, rest) = number(behind)?;
+                (flags, exptime, head.len().wrapping_sub(behind.len()), rest)
+            }
+        };
+        let (data_len, behind) = number(rest)?;
+        Some(Self {
+            key,
+            flags,
+            exptime,
+            head,
+            head_len,
+            rest,
+            data_len: data_len as usize,
+            data: behind.strip_prefix(b"\r\n")?,
+        })
+    }
+
+    /// What it stores; `rest` ends with the data.
+    #[inline(always)]
+    fn with(self, rest: &'a [u8]) -> Set<'a> {
+        let new = Plain {
+            key: self.key,
+            head: self.head,
+            head_len: self.head_len,
+            rest,
+            data_len: self.data_len,
+            exptime: i64::from(self.exptime),
+            cas: Cas::Next,
+            key_is_binary: false,
+        };
+        Set {
+            new,
+            flags: self.flags,
+        }
+    }
+}
+
+/// A `set` whose key ends there, and its length.
 #[inline(always)]
-fn set(words: &[u8]) -> Option<(Set<'_>, usize)> {
-    let (key, head) = words.split_at_checked(find_end(words)?)?;
-    if key.is_empty() || !is_key(key) {
+fn set(words: &[u8], key_end: usize) -> Option<(Set<'_>, usize)> {
+    let line = Line::read(words, key_end)?;
+    let before = line.rest.len().wrapping_sub(line.data.len());
+    let whole = before.wrapping_add(line.data_len).wrapping_add(2);
+    let (rest, behind) = line.rest.split_at_checked(whole)?;
+    let total = words.len().wrapping_sub(behind.len()).wrapping_add(NAME);
+    rest.ends_with(b"\r\n").then(|| (line.with(rest), total))
+}
+
+/// Two numbers of one digit each, ` <flags> <exptime> `, which most are.
+#[inline(always)]
+fn two_digits(text: &[u8]) -> Option<(u32, u32)> {
+    const ZEROS: u64 = u64::from_le_bytes(*b" 0 0 \0\0\0");
+    // What must be as above, and the upper half of the digits.
+    const SAME: u64 = u64::from_le_bytes([255, 0xf0, 255, 0xf0, 255, 0, 0, 0]);
+    // A digit becomes ten or more with this if it is none.
+    const SIX: u64 = u64::from_le_bytes([0, 6, 0, 6, 0, 0, 0, 0]);
+    let (eight, _) = text.split_first_chunk::<8>()?;
+    let digits = u64::from_le_bytes(*eight) ^ ZEROS;
+    if (digits | digits.wrapping_add(SIX)) & SAME != 0 {
         return None;
     }
-    let (flags, behind) = number(head)?;
-    let head_len = head.len().wrapping_sub(behind.len());
-    let (exptime, rest) = number(behind)?;
-    let (len, behind) = number(rest)?;
-    let data = behind.strip_prefix(b"\r\n")?;
-    let data_len = len as usize;
-    let whole = rest.len().wrapping_sub(data.len()).wrapping_add(data_len);
-    let (rest, behind) = rest.split_at_checked(whole.wrapping_add(b"\r\n".len()))?;
-    let new = Plain {
-        key,
-        head,
-        head_len,
-        rest,
-        data_len,
-        exptime: i64::from(exptime),
-        cas: Cas::Next,
-        key_is_binary: false,
-    };
-    let total = words.len().wrapping_sub(behind.len()).wrapping_add(NAME);
-    rest.ends_with(b"\r\n")
-        .then_some((Set { new, flags }, total))
+    let digit = |place: u32| (digits.wrapping_shr(place) & 15) as u32;
+    Some((digit(8), digit(24)))
 }
 
 /// A space and a number of at most nine digits, which is below every limit, without
 /// leading zeros; and what is behind it.
 #[inline(always)]
 fn number(text: &[u8]) -> Option<(u32, &[u8])> {
-    let text = text.strip_prefix(b" ")?;
-    let (first, mut rest) = text.split_first()?;
-    let mut value = u32::from(first.wrapping_sub(b'0'));
-    if value > 9 {
+    // There is something behind every number.
+    let ([space, first, second], _) = text.split_first_chunk()?;
+    let (_, behind) = text.split_first_chunk::<2>()?;
+    let value = u32::from(first.wrapping_sub(b'0'));
+    if *space != b' ' || value > 9 {
         return None;
     }
-    let before = rest.len();
+    match second.wrapping_sub(b'0') {
+        0..=9 if *first == b'0' => None,
+        0..=9 => longer_number(value, behind),
+        _ => Some((value, behind)),
+    }
+}
+
+/// A number that begins with a digit of that value, and goes on.
+#[inline(always)]
+fn longer_number(mut value: u32, text: &[u8]) -> Option<(u32, &[u8])> {
+    let mut rest = text;
     while let Some((byte, behind)) = rest.split_first() {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
@@ -161,6 +259,5 @@ fn number(text: &[u8]) -> Option<(u32, &[u8])> {
         value = value.wrapping_mul(10).wrapping_add(u32::from(digit));
         rest = behind;
     }
-    let more = before.wrapping_sub(rest.len());
-    (more == 0 || more <= 8 && *first != b'0').then_some((value, rest))
+    (text.len().wrapping_sub(rest.len()) <= 8).then_some((value, rest))
 }

@@ -17,6 +17,26 @@ impl<'a> Words<'a> {
         self.0
     }
 
+    /// As [`Iterator::next`], in a way that is quick for words without control characters
+    /// that are not at the very end.
+    #[inline(always)]
+    pub(super) fn next_key(&mut self) -> Option<&'a [u8]> {
+        let text = self.0.strip_prefix(b" ").unwrap_or(self.0);
+        let word = find_blank(text).and_then(|end| text.split_at_checked(end));
+        match word {
+            Some((word, rest)) if !word.is_empty() && rest.first() == Some(&b' ') => {
+                self.0 = rest;
+                Some(word)
+            }
+            _ => self.next_word(),
+        }
+    }
+
+    #[inline(never)]
+    fn next_word(&mut self) -> Option<&'a [u8]> {
+        self.next()
+    }
+
     /// Whether the last word is `noreply`, wherever the words before it belong.
     pub(crate) fn say_noreply(&self) -> bool {
         let mut text = self.0;
@@ -65,11 +85,32 @@ pub(super) fn find_end(text: &[u8]) -> Option<usize> {
 }
 
 /// Whether any of eight bytes is a space, a newline or another control character.
-/// (In "Bit Twiddling Hacks": hasless.)
 #[inline(always)]
 pub(super) fn has_blank(word: u64) -> bool {
+    blanks(word) != 0
+}
+
+/// Where the first such byte is, if there are some bytes behind it.
+#[inline(always)]
+pub(super) fn find_blank(text: &[u8]) -> Option<usize> {
+    let mut rest = text;
+    loop {
+        let (eight, behind) = rest.split_first_chunk::<8>()?;
+        let found = blanks(u64::from_le_bytes(*eight));
+        if found != 0 {
+            let before = text.len().wrapping_sub(rest.len());
+            return Some(before.wrapping_add((found.trailing_zeros() / 8) as usize));
+        }
+        rest = behind;
+    }
+}
+
+/// The top bit of the lowest byte that is one of these, and perhaps of some above it.
+/// (In "Bit Twiddling Hacks": hasless.)
+#[inline(always)]
+fn blanks(word: u64) -> u64 {
     const ABOVE: u64 = ONES.wrapping_mul(b' ' as u64 + 1);
-    word.wrapping_sub(ABOVE) & !word & (ONES << 7) != 0
+    word.wrapping_sub(ABOVE) & !word & (ONES << 7)
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;

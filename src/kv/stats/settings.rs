@@ -22,7 +22,7 @@ const FIXED: &[(&str, &str)] = &[
     ("lru_crawler", "yes"),
     ("flush_enabled", "yes"),
     ("dump_enabled", "yes"),
-    ("hash_algorithm", "siphash13"),
+    ("hash_algorithm", "multilinear"),
     ("track_sizes", "no"),
 ];
 

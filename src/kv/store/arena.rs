@@ -7,6 +7,8 @@ use super::link::Links;
 use crate::atomic::{AtomicU32, Ordering, Owned};
 use crate::platform::Memory;
 
+const WORD: usize = size_of::<AtomicU32>();
+
 /// The region, as words and as bytes; offsets are in bytes from its start.
 ///
 /// # Invariants
@@ -16,13 +18,28 @@ use crate::platform::Memory;
 /// who has a chunk to themselves, before anybody else can find it.
 pub(super) struct Arena<M> {
     memory: M,
+    /// Words of it that [`Arena::load_head`] reads: where they begin, and how many there
+    /// are. They are all inside.
+    heads: usize,
+    heads_len: usize,
     pub(super) links: Links,
 }
 
 impl<M: Memory> Arena<M> {
-    pub(super) fn new(memory: M) -> Self {
+    /// Of which so many words, behind so many others, are heads; none, if they are not
+    /// all inside.
+    pub(super) fn new(memory: M, heads: usize, heads_len: usize) -> Self {
         let links = Links::new(memory.len());
-        Self { memory, links }
+        let words = memory.len() / WORD;
+        let inside = heads.checked_add(heads_len).is_some_and(|end| end <= words);
+        debug_assert!(inside, "heads behind the end");
+        Self {
+            memory,
+            // INVARIANT: as just looked at.
+            heads,
+            heads_len: if inside { heads_len } else { 0 },
+            links,
+        }
     }
 
     #[inline(always)]
@@ -46,14 +63,21 @@ impl<M: Memory> Arena<M> {
     /// hint: waits for nothing, and is nothing where the processor is not known.
     #[inline(always)]
     pub(super) fn prefetch(&self, at: usize) {
+        self.prefetch_behind::<0>(at);
+    }
+
+    /// The same of the cache line that is so far behind `at`.
+    #[inline(always)]
+    pub(super) fn prefetch_behind<const BEHIND: usize>(&self, at: usize) {
         let _line = self.memory.base().as_ptr().wrapping_add(at);
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         // SAFETY: nothing is read that the program could see, and nothing faults,
         // whatever the address.
         unsafe {
             core::arch::asm!(
-                "prefetcht0 byte ptr [{}]",
+                "prefetcht0 byte ptr [{} + {}]",
                 in(reg) _line,
+                const BEHIND,
                 options(readonly, nostack, preserves_flags)
             );
         }
@@ -61,8 +85,9 @@ impl<M: Memory> Arena<M> {
         // SAFETY: as above.
         unsafe {
             core::arch::asm!(
-                "prfm pldl1keep, [{}]",
+                "prfm pldl1keep, [{}, #{}]",
                 in(reg) _line,
+                const BEHIND,
                 options(readonly, nostack, preserves_flags)
             );
         }
@@ -84,18 +109,17 @@ impl<M: Memory> Arena<M> {
         self.word(at).map_or(0, |word| Owned(word).load())
     }
 
-    /// The word behind so many; see [`Arena::load`].
+    /// What a head says; see [`Arena::load`].
     #[inline(always)]
-    pub(super) fn load_nth(&self, words: usize) -> u32 {
-        let inside = words < self.len() / 4;
-        debug_assert!(inside, "no word behind {words}");
-        if !inside {
-            return 0;
+    pub(super) fn load_head(&self, head: usize) -> Option<u32> {
+        if head >= self.heads_len {
+            return None;
         }
         let base = self.memory.base().cast::<AtomicU32>();
-        // SAFETY: inside the region, aligned as that is, and reached as atomics by
-        // everybody, by the type's invariant.
-        Owned(unsafe { base.add(words).as_ref() }).load()
+        // SAFETY: inside the region, by the invariant of `heads`, aligned as that is, and
+        // reached as atomics by everybody, by the type's.
+        let word = unsafe { base.add(self.heads.wrapping_add(head)).as_ref() };
+        Some(Owned(word).load())
     }
 
     /// Sets the word at `at`; see [`Arena::load`].

@@ -236,7 +236,7 @@ impl<P: Platform> Kv<P> {
         if dead {
             cx.mine.reclaimed.inc();
         } else {
-            P::evict(hash, || self.arena.text_len(item));
+            P::evict(|| self.hasher.name(hash), || self.arena.text_len(item));
             cx.mine.evictions.inc();
             class.count_loss();
         }

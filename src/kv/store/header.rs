@@ -127,15 +127,19 @@ impl<'a> Header<'a> {
         if self.used_at() < now {
             self.used().store(now, Ordering::Relaxed);
         }
-        let shape = self.load_shape();
-        let mark = if shape & Mark::FETCHED.0 != 0 {
-            Mark::ACTIVE.0
-        } else {
-            Mark::FETCHED.0
-        };
-        if shape & mark == 0 {
-            self.shape().fetch_or(mark, Ordering::Relaxed);
+        const BOTH: u32 = Mark::FETCHED.0 | Mark::ACTIVE.0;
+        if !self.load_shape() & BOTH != 0 {
+            self.set_used_again();
         }
+    }
+
+    #[inline(never)]
+    fn set_used_again(self) {
+        let mark = match self.has(Mark::FETCHED) {
+            true => Mark::ACTIVE,
+            false => Mark::FETCHED,
+        };
+        self.set_mark(mark, true);
     }
 
     #[inline(always)]

@@ -105,6 +105,13 @@ impl<M: Memory> Arena<M> {
             .map(Header)
     }
 
+    /// What is behind the header: the text of a small item; see [`Arena::prefetch`].
+    #[inline(always)]
+    pub(super) fn prefetch_text(&self, item: Item) {
+        self.prefetch_behind::<LINE>(item.offset());
+        self.prefetch_behind::<{ 2 * LINE }>(item.offset());
+    }
+
     /// The header and most keys; see [`Arena::prefetch`].
     #[inline(always)]
     pub(super) fn prefetch_item(&self, item: Option<Item>) {
@@ -243,11 +250,33 @@ impl<M: Memory> Arena<M> {
         self.text_at(item.field(HEADER), self.key_len(item))
     }
 
-    /// Whether that is the item's key, looked at eight bytes at a time.
+    /// The item's text, if that is its key; nothing of it where it is longer than `single`,
+    /// and so in several pieces.
     #[inline(always)]
+    pub(super) fn text_under(
+        &self,
+        item: Item,
+        header: Header<'_>,
+        key: &[u8],
+        single: usize,
+    ) -> Option<&[u8]> {
+        let key_len = self.key_len(item);
+        let len = header.text_len(key_len);
+        if key_len != key.len() {
+            return None;
+        }
+        if len > single {
+            return self.has_key(item, key).then_some(&[]);
+        }
+        let text = self.text_if_at(item.field(HEADER), len)?;
+        same(text.get(..key_len)?, key).then_some(text)
+    }
+
+    /// Whether that is the item's key.
+    #[cold]
+    #[inline(never)]
     pub(super) fn has_key(&self, item: Item, key: &[u8]) -> bool {
-        let own = || self.text_if_at(item.field(HEADER), key.len());
-        self.key_len(item) == key.len() && own().is_some_and(|own| same(own, key))
+        self.key(item) == key
     }
 
     /// Where the data are in the text that a `get` sends behind `VALUE `, without
@@ -299,22 +328,53 @@ impl<M: Memory> Arena<M> {
     }
 }
 
-/// Whether two keys are equal.
+/// Whether two keys are equal, looked at eight bytes at a time.
 #[inline(always)]
 fn same(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
     }
-    let mut eights = one.chunks_exact(8).zip(other.chunks_exact(8));
-    if !eights.all(|(one, other)| one == other) {
-        return false;
+    // Says once more that they are of one length, in a way that the loop knows of.
+    let other = other.get(..one.len()).unwrap_or_default();
+    // The end first: keys mostly differ there. Some bytes of it are looked at twice.
+    match (one.last_chunk::<8>(), other.last_chunk::<8>()) {
+        (Some(one), Some(other)) if one == other => {}
+        (Some(_), _) => return false,
+        (None, _) => return few_are_same(one, other),
     }
-    if one.len() % 8 == 0 {
+    // Most keys have no more than sixteen.
+    if one.len() <= 8 {
         return true;
     }
-    // Some are looked at twice.
-    match (one.last_chunk::<8>(), other.last_chunk::<8>()) {
-        (Some(one), Some(other)) => one == other,
-        _ => one.iter().zip(other).all(|(one, other)| one == other),
+    let (Some((first, one)), Some((other_first, other))) =
+        (one.split_first_chunk::<8>(), other.split_first_chunk())
+    else {
+        return false;
+    };
+    first == other_first && (one.len() <= 8 || same_eights(one, other))
+}
+
+/// As [`same`], of bytes whose last eight are the same.
+#[inline(always)]
+fn same_eights(one: &[u8], other: &[u8]) -> bool {
+    let (mut one, mut other) = (one, other);
+    while one.len() > 8 {
+        let (Some((first, behind)), Some((other_first, other_behind))) =
+            (one.split_first_chunk::<8>(), other.split_first_chunk())
+        else {
+            return false;
+        };
+        if first != other_first {
+            return false;
+        }
+        (one, other) = (behind, other_behind);
     }
+    true
+}
+
+/// As [`same`], of less than eight bytes.
+#[cold]
+#[inline(never)]
+fn few_are_same(one: &[u8], other: &[u8]) -> bool {
+    one == other
 }

@@ -33,7 +33,7 @@ pub(super) struct Layout {
     directory: usize,
     directory_len: usize,
     /// Words in front of the heads.
-    heads: usize,
+    pub(super) heads: usize,
     heads_len: usize,
     /// Pages taken from the region's untouched end. Only ever grows; relaxed,
     /// since an untouched page holds nothing that could be seen too early.
@@ -89,10 +89,10 @@ impl Layout {
     /// What a head says, if it is there.
     #[inline(always)]
     pub(super) fn load_head<M: Memory>(&self, arena: &Arena<M>, head: usize) -> Option<u32> {
-        if head < self.heads_len {
-            return Some(arena.load_nth(self.heads.wrapping_add(head)));
+        match arena.load_head(head) {
+            Some(link) => Some(link),
+            None => Some(arena.load(self.added_head_at(arena, head)?)),
         }
-        Some(arena.load(self.added_head_at(arena, head)?))
     }
 
     /// As [`Layout::head_at`], of a head that is in a page of its own.
@@ -187,8 +187,18 @@ impl Layout {
     /// taken: a page has to be empty to be moved.
     #[inline]
     pub(super) fn class_of<M: Memory>(&self, arena: &Arena<M>, item: Item) -> u8 {
-        let owner = arena.load(self.owner_at(self.page_of(item)));
-        u8::try_from(owner).unwrap_or(u8::MAX)
+        u8::try_from(self.owner_of(arena, item)).unwrap_or(u8::MAX)
+    }
+
+    /// Whether it is that one.
+    #[inline(always)]
+    pub(super) fn is_of_class<M: Memory>(&self, arena: &Arena<M>, item: Item, class: u8) -> bool {
+        self.owner_of(arena, item) == u32::from(class)
+    }
+
+    #[inline(always)]
+    fn owner_of<M: Memory>(&self, arena: &Arena<M>, item: Item) -> u32 {
+        arena.load(self.owner_at(self.page_of(item)))
     }
 
     pub(super) fn set_owner<M: Memory>(&self, arena: &Arena<M>, page: usize, class: Option<u8>) {
@@ -214,7 +224,8 @@ impl Layout {
 
     #[inline]
     fn owner_at(&self, page: usize) -> usize {
-        page.saturating_mul(2 * WORD)
+        // There are far fewer pages than bytes.
+        page.wrapping_mul(2 * WORD)
     }
 
     #[inline]

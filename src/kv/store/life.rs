@@ -37,15 +37,30 @@ impl<P: Platform> Kv<P> {
     /// Does what has come due. Called before anything else is done at `now`.
     #[inline]
     pub fn tick(&self, now: Now) {
-        let flush_at = self.flush_at.load(Ordering::Relaxed);
-        let is_due = flush_at != 0 && flush_at <= now.0;
-        if is_due || self.second.load(Ordering::Relaxed) < now.0 {
+        if self.second.load(Ordering::Relaxed) < now.0 {
             self.catch_up(now);
         }
     }
 
     #[cold]
     fn catch_up(&self, now: Now) {
+        self.flush_if_due(now);
+        let second = self.second.load(Ordering::Relaxed);
+        if second < now.0 {
+            // Acquire: who asked for a flush in this second before is seen below. Who asks
+            // later sets the second back. Pairs with `wait_for_flush`.
+            let first =
+                self.second
+                    .compare_exchange(second, now.0, Ordering::Acquire, Ordering::Relaxed);
+            if first.is_ok() {
+                self.flush_if_due(now);
+                self.balance(now);
+                self.plan_crawl();
+            }
+        }
+    }
+
+    fn flush_if_due(&self, now: Now) {
         let is_due = |at| at != 0 && at <= now.0;
         if is_due(self.flush_at.load(Ordering::Relaxed)) {
             let waiting = &mut *self.flush.lock();
@@ -55,21 +70,18 @@ impl<P: Platform> Kv<P> {
                 self.wait_for_flush(waiting, 0);
             }
         }
-        let second = self.second.load(Ordering::Relaxed);
-        if second < now.0 {
-            let first =
-                self.second
-                    .compare_exchange(second, now.0, Ordering::Relaxed, Ordering::Relaxed);
-            if first.is_ok() {
-                self.balance(now);
-                self.plan_crawl();
-            }
-        }
     }
 
     fn wait_for_flush(&self, waiting: &mut u32, due: u32) {
         *waiting = due;
         self.flush_at.store(due, Ordering::Relaxed);
+        if due != 0 {
+            // For others that second may have begun.
+            let back = |second: u32| Some(second.min(due.saturating_sub(1)));
+            let _ = self
+                .second
+                .fetch_update(Ordering::Release, Ordering::Relaxed, back);
+        }
     }
 
     fn flush_now(&self, now: Now) {
@@ -83,8 +95,10 @@ impl<P: Platform> Kv<P> {
     /// When a new item was last used: now, and after the last flush.
     #[inline]
     pub(super) fn stamp(&self, now: Now) -> u32 {
-        let flushed = self.flushed.load(Ordering::Acquire);
-        now.0.max(flushed.saturating_add(1))
+        match self.flushed.load(Ordering::Acquire) {
+            flushed if flushed < now.0 => now.0,
+            flushed => flushed.saturating_add(1),
+        }
     }
 
     pub(super) fn life(&self, item: Item, now: Now) -> Life {

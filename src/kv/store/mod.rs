@@ -63,7 +63,7 @@ use self::life::Life;
 pub use self::pin::Pin;
 pub use self::plain::{Condition, Head, Plain, Put};
 use self::reserve::Reserve;
-use self::table::Stripe;
+use self::table::{Found, Stripe};
 pub use self::usage::Usage;
 pub use self::value::{
     Amend, Cas, Change, ClassUsage, Cursor, Done, Entry, Exptime, History, Look, Lookup, Part,
@@ -127,33 +127,32 @@ pub struct Kv<P: Platform> {
 
 /// An item that has been found. Nobody changes it meanwhile: to be copied, and
 /// nothing else.
-pub(crate) struct Found<'a, P: Platform> {
+pub(crate) struct Held<'a, P: Platform> {
     kv: &'a Kv<P>,
-    item: Item,
-    header: Header<'a>,
+    found: Found<'a>,
     key_len: usize,
     now: Now,
     _stripe: ReadGuard<'a, P::RwLock, Stripe>,
 }
 
-impl<P: Platform> Found<'_, P> {
+impl<P: Platform> Held<'_, P> {
     /// Its text, if that is all in one piece.
     #[inline(always)]
     pub(crate) fn whole_text(&self) -> Option<&[u8]> {
-        let len = self.header.text_len(self.key_len);
-        (len <= self.kv.single).then(|| self.kv.arena.part(self.item, 0, len))
+        let text = self.found.text;
+        (!text.is_empty()).then_some(text)
     }
 
     /// Notes that it is used.
     #[inline(always)]
     pub(crate) fn use_it(&self) {
-        self.header.set_used(self.now.0);
+        self.found.header.set_used(self.now.0);
     }
 
     #[inline(always)]
     pub(crate) fn value(&self) -> Value<'_> {
         self.kv
-            .value_of(self.item, self.header, self.key_len, self.now)
+            .value_of(self.found.item, self.found.header, self.key_len, self.now)
     }
 }
 
@@ -181,7 +180,7 @@ impl<P: Platform> Kv<P> {
         config.item_max = config.item_max.min(most);
         let least = header::WORDS.saturating_add(config.min_chunk);
         let chunk_sizes = layout::chunk_sizes(layout.page_size, least, config.growth_percent);
-        let arena = Arena::new(memory);
+        let arena = Arena::new(memory, layout.heads, layout.first_heads());
         let pages = layout.page_at(0);
         arena.unused(pages, arena.len().saturating_sub(pages));
         let shift = config.stripes.trailing_zeros();
@@ -295,29 +294,28 @@ impl<P: Platform> Kv<P> {
         key: &[u8],
         hash: u64,
         cx: &Context<'_>,
-    ) -> Result<Found<'_, P>, Lookup<R>> {
+    ) -> Result<Held<'_, P>, Lookup<R>> {
         let missed = |why| {
-            P::miss(|| hash);
+            P::miss(|| self.hasher.name(hash));
             Err(why)
         };
         let Some(stripe) = self.stripes.get(self.stripe_of(hash)) else {
             return missed(Lookup::Miss);
         };
         let stripe = stripe.read();
-        let Some((item, header)) = stripe.find(&self.arena, &self.layout, hash, key) else {
+        let Some(found) = self.find(&stripe, hash, key) else {
             return missed(Lookup::Miss);
         };
-        match self.life_of(header, cx.now) {
+        match self.life_of(found.header, cx.now) {
             Life::Expired => return missed(Lookup::Expired),
             Life::Flushed => return missed(Lookup::Flushed),
             Life::Live => {}
         }
         let key_len = key.len();
-        P::hit(|| hash, || header.text_len(key_len));
-        Ok(Found {
+        P::hit(|| self.hasher.name(hash), || found.header.text_len(key_len));
+        Ok(Held {
             kv: self,
-            item,
-            header,
+            found,
             key_len,
             now: cx.now,
             _stripe: stripe,
@@ -409,6 +407,12 @@ impl<P: Platform> Kv<P> {
     #[inline(never)]
     pub(crate) fn hash(&self, key: &[u8]) -> u64 {
         self.hasher.hash(key)
+    }
+
+    /// The item with that key, in its stripe.
+    #[inline(always)]
+    fn find(&self, stripe: &Stripe, hash: u64, key: &[u8]) -> Option<Found<'_>> {
+        stripe.find(&self.arena, &self.layout, hash, key, self.single)
     }
 
     #[inline]

@@ -7,6 +7,7 @@
 use super::evict::Mine;
 use super::header::{Mark, DIGITS_MAX, DIGITS_MIN, SPACES_AND_CRLF};
 use super::item::{Item, HEADER};
+use super::table::Found;
 use super::value::Cas;
 use super::write::Words;
 use super::{layout, Kv, Life};
@@ -150,28 +151,33 @@ impl<P: Platform> Kv<P> {
         if size.wrapping_add(AROUND) > self.config.item_max || new.digits() > DIGITS_MAX {
             return None;
         }
-        let words = size.div_ceil(layout::WORD);
+        let words = size.wrapping_add(layout::WORD - 1) / layout::WORD;
         let class = *self.small_classes.get(words)?;
         let hash = self.hasher.hash(new.key);
         let index = self.stripe_of(hash);
         let stripe = &mut *self.stripes.get(index)?.write();
-        let found = stripe.find(&self.arena, &self.layout, hash, new.key);
-        let live = || found.filter(|(_, header)| self.life_of(*header, cx.now) == Life::Live);
+        let found = self.find(stripe, hash, new.key);
+        let live = || found.filter(|found| self.life_of(found.header, cx.now) == Life::Live);
         match condition {
             Condition::Always => {}
             Condition::Absent if live().is_some() => return Some(Put::Present),
             Condition::Absent => {}
             Condition::Present | Condition::Cas(_) => match (live(), condition) {
                 (None, _) => return Some(Put::Missing),
-                (Some((_, header)), Condition::Cas(cas)) if cas == 0 || cas != header.cas() => {
+                (Some(Found { header, .. }), Condition::Cas(cas))
+                    if cas == 0 || cas != header.cas() =>
+                {
                     return Some(Put::Other);
                 }
                 _ => {}
             },
         }
         let cas = match found {
-            Some((item, header)) if self.may_be_rewritten(item, class) => {
-                let before = header.text_len(new.key.len());
+            Some(Found { item, header, text }) if self.may_be_rewritten(item, class) => {
+                let before = match text.len() {
+                    0 => header.text_len(new.key.len()),
+                    len => len,
+                };
                 let words = self.words(new, Mark::ACTIVE, cx);
                 self.arena.rewrite_plain(stripe, item, new);
                 header.rewrite(&words);
@@ -180,7 +186,7 @@ impl<P: Platform> Kv<P> {
             }
             _ => {
                 let mine = &mut Mine { index, stripe };
-                let found = found.map(|(item, _)| item);
+                let found = found.map(|found| found.item);
                 self.put_new(mine, hash, found, new, class, cx)?
             }
         };
@@ -231,7 +237,7 @@ impl<P: Platform> Kv<P> {
     /// its chunk is no better or worse, and nobody reads it.
     #[inline(always)]
     fn may_be_rewritten(&self, item: Item, class: u8) -> bool {
-        self.layout.class_of(&self.arena, item) == class
+        self.layout.is_of_class(&self.arena, item, class)
             // Smaller ones have neither pieces nor pins.
             && (self.size_of_class(class) < PIN_CHUNK_MIN
                 || self.count_chunks(item) == 1 && !self.is_pinned(item))

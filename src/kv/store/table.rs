@@ -11,13 +11,65 @@
 
 use super::arena::Arena;
 use super::header::Header;
-use super::item::{Item, LINE, NEXT};
+use super::item::{Item, NEXT};
 use super::layout::{prev_power_of_two, Layout};
 use super::link::Link;
 use crate::platform::Memory;
 
 /// Chains that a stripe starts with.
 const CHAINS_MIN: usize = 16;
+
+/// An item that has been found.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'a> {
+    pub(super) item: Item,
+    pub(super) header: Header<'a>,
+    /// See [`Arena::text_under`].
+    pub(super) text: &'a [u8],
+}
+
+/// The first item that may be the one that is looked for, from that link on, and the link
+/// to it.
+#[inline(always)]
+fn candidate<M: Memory>(
+    arena: &Arena<M>,
+    mut link: Link,
+    hash: u64,
+) -> Option<(Link, Item, Header<'_>)> {
+    loop {
+        let item = arena.links.item(link)?;
+        let header = arena.header(item)?;
+        if arena.links.may_have(link, hash) {
+            // What is behind its header will be read or written then.
+            arena.prefetch_text(item);
+            return Some((link, item, header));
+        }
+        if arena.links.is_last(link) {
+            return None;
+        }
+        link = header.next();
+    }
+}
+
+/// The item that is looked for, behind one that is not it. Rare, and so kept apart.
+#[cold]
+#[inline(never)]
+fn find_behind<'a, M: Memory>(
+    arena: &'a Arena<M>,
+    mut link: Link,
+    mut header: Header<'a>,
+    hash: u64,
+    key: &[u8],
+) -> Option<Item> {
+    while !arena.links.is_last(link) {
+        let item;
+        (link, item, header) = candidate(arena, header.next(), hash)?;
+        if arena.has_key(item, key) {
+            return Some(item);
+        }
+    }
+    None
+}
 
 /// A stripe; what it needs of the region is given to each call.
 #[derive(Debug)]
@@ -69,7 +121,7 @@ impl Stripe {
         self.chains
     }
 
-    /// The item with that key.
+    /// The item with that key. `single` is the longest text in one chunk.
     #[inline(always)]
     pub(super) fn find<'a, M: Memory>(
         &self,
@@ -77,24 +129,17 @@ impl Stripe {
         layout: &Layout,
         hash: u64,
         key: &[u8],
-    ) -> Option<(Item, Header<'a>)> {
-        let mut link = Link(layout.load_head(arena, self.head_of(hash))?);
-        loop {
-            let item = arena.links.item(link)?;
-            let header = arena.header(item)?;
-            if arena.links.may_have(link, hash) {
-                // What is behind its header will be read or written then.
-                arena.prefetch(item.field(LINE));
-                arena.prefetch(item.field(2 * LINE));
-                if arena.has_key(item, key) {
-                    return Some((item, header));
-                }
-            }
-            if arena.links.is_last(link) {
-                return None;
-            }
-            link = header.next();
+        single: usize,
+    ) -> Option<Found<'a>> {
+        let link = Link(layout.load_head(arena, self.head_of(hash))?);
+        let (link, item, header) = candidate(arena, link, hash)?;
+        if let Some(text) = arena.text_under(item, header, key, single) {
+            return Some(Found { item, header, text });
         }
+        let item = find_behind(arena, link, header, hash, key)?;
+        let header = arena.header(item)?;
+        let text = arena.text_under(item, header, key, single)?;
+        Some(Found { item, header, text })
     }
 
     /// The first item of a chain.
@@ -158,7 +203,7 @@ impl Stripe {
     /// Counts an item that has become larger or smaller.
     #[inline]
     pub(super) fn resize(&mut self, before: u64, after: u64) {
-        self.bytes = self.bytes.saturating_sub(before).saturating_add(after);
+        self.bytes = self.bytes.wrapping_sub(before).wrapping_add(after);
     }
 
     /// Divides a chain, if there are more items than chains; whether more heads

@@ -93,8 +93,8 @@ impl<P: Platform> Kv<P> {
             decide(value)
         });
         match updated.was {
-            Was::Live => P::hit(|| self.hash(key), || len),
-            _ => P::miss(|| self.hash(key)),
+            Was::Live => P::hit(|| self.hasher.name(self.hash(key)), || len),
+            _ => P::miss(|| self.hasher.name(self.hash(key))),
         }
         updated
     }
@@ -169,16 +169,16 @@ impl<P: Platform> Kv<P> {
             return Ok(Done::NoMemory);
         };
         let stripe = &mut *lock.write();
-        let found = stripe.find(&self.arena, &self.layout, hash, key);
-        *was = match found.map(|(_, header)| self.life_of(header, cx.now)) {
+        let found = self.find(stripe, hash, key);
+        *was = match found.map(|found| self.life_of(found.header, cx.now)) {
             None => Was::Missing,
             Some(Life::Live) => Was::Live,
             Some(Life::Expired) => Was::Expired,
             Some(Life::Flushed) => Was::Flushed,
         };
         let live = found.filter(|_| *was == Was::Live);
-        let value = live.map(|(item, header)| self.value_of(item, header, key.len(), cx.now));
-        let (found, live) = (found.map(|(item, _)| item), live.map(|(item, _)| item));
+        let value = live.map(|found| self.value_of(found.item, found.header, key.len(), cx.now));
+        let (found, live) = (found.map(|found| found.item), live.map(|found| found.item));
         match decide(value.as_ref()) {
             Change::Keep => Ok(Done::Nothing),
             Change::Remove => {

@@ -12,6 +12,7 @@ use super::item::{Item, HEADER, KEY_LEN};
 use super::plain::Plain;
 use super::table::Stripe;
 use crate::atomic::Owned;
+use crate::copy::copy;
 use crate::decimal::{self, width};
 use crate::platform::Memory;
 
@@ -280,7 +281,8 @@ fn put_rest(text: &mut [u8], new: &Plain<'_>) {
         }
         _ => put(text, new.head.get(..new.head_len).unwrap_or_default()),
     };
-    put(rest, new.rest);
+    // They are of one length.
+    let _ = copy(rest, new.rest);
 }
 
 /// Writes `bytes` at the front of `text`, and returns what is behind them.

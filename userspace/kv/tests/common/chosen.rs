@@ -2,7 +2,7 @@
 //! Keys as somebody would choose them who knew the hash, and thought that it
 //! had no secret.
 
-use kv::hash::siphash13;
+use kv::hash::Keyed;
 
 /// The secret of who has none.
 pub(crate) const KNOWN: [u64; 2] = [0, 0];
@@ -16,7 +16,8 @@ pub(crate) type Key = [u8; 8];
 
 /// `count` keys that share the end of their hash without a secret.
 pub(crate) fn chosen(count: usize) -> Vec<Key> {
-    let ends_alike = |key: &Key| siphash13(KNOWN, key).trailing_zeros() >= BITS;
+    let hash = Keyed::new(KNOWN);
+    let ends_alike = |key: &Key| hash.hash(key).trailing_zeros() >= BITS;
     keys().filter(ends_alike).take(count).collect()
 }
 
