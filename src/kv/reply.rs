@@ -14,6 +14,13 @@ const OVERFLOW: &[u8] = b"SERVER_ERROR out of memory writing get response\r\n";
 
 const _: () = assert!(OVERFLOW.len() <= LINE_ROOM);
 
+/// Where a reply goes on that is too long for its first buffer.
+pub trait Spare {
+    /// A buffer as [`Reply::new`] wants it, or none. Asked for once, by who holds no
+    /// lock of the store: it may be waited for.
+    fn take(&mut self) -> Option<&mut [u8]>;
+}
+
 /// The reply to one datagram: the answers to all its commands, in order.
 ///
 /// The last [`LINE_ROOM`] bytes of the buffer are kept for [`OVERFLOW`], so
@@ -24,7 +31,7 @@ pub struct Reply<'b> {
     /// Where [`LINE_ROOM`] begins.
     end: usize,
     /// Where the text goes on when `buf` is full.
-    spare: Option<&'b mut [u8]>,
+    spare: Option<&'b mut (dyn Spare + 'b)>,
 }
 
 impl<'b> Reply<'b> {
@@ -42,20 +49,19 @@ impl<'b> Reply<'b> {
         }
     }
 
-    /// An empty reply in `first`, of any length, which moves to `second` when
-    /// it does not fit there; `second` is as [`Reply::new`] wants it.
+    /// An empty reply in `first`, of twice [`LINE_ROOM`] or more, which moves to
+    /// `spare` when it does not fit there.
     #[inline]
-    pub fn with_spare(first: &'b mut [u8], second: &'b mut [u8]) -> Self {
+    pub fn with_spare(first: &'b mut [u8], spare: &'b mut (dyn Spare + 'b)) -> Self {
         Self {
-            spare: Some(second),
+            spare: Some(spare),
             ..Self::new(first)
         }
     }
 
-    /// Whether what has been written is in the first buffer of
-    /// [`Reply::with_spare`] still.
+    /// Whether there is a spare buffer that it has not moved to, nor asked for.
     #[inline]
-    pub fn is_in_first(&self) -> bool {
+    pub(crate) fn has_spare(&self) -> bool {
         self.spare.is_some()
     }
 
@@ -74,8 +80,23 @@ impl<'b> Reply<'b> {
     /// Whether a command with a short answer may still be executed. Asked
     /// before it is, since a `set` cannot be taken back.
     #[inline]
-    pub(crate) fn has_room(&self) -> bool {
-        self.room() >= LINE_ROOM
+    pub(crate) fn has_room(&mut self) -> bool {
+        self.has_room_for(LINE_ROOM)
+    }
+
+    /// The same of an answer of up to `len` bytes.
+    #[inline]
+    pub(crate) fn has_room_for(&mut self, len: usize) -> bool {
+        self.room() >= len || (self.move_on() && self.room() >= len)
+    }
+
+    /// Says at once that so many bytes do not fit, for who would else append what does.
+    #[inline]
+    pub(crate) fn fits(&self, len: usize) -> Result<(), Full> {
+        match len <= self.room() {
+            true => Ok(()),
+            false => Err(Full),
+        }
     }
 
     /// Appends `bytes`, all or nothing.
@@ -92,9 +113,7 @@ impl<'b> Reply<'b> {
         bytes: &[u8],
         last: &[u8; M],
     ) -> Result<(), Full> {
-        let Some((front, middle, back)) = self.places(bytes.len()) else {
-            return self.put_elsewhere(first, bytes, last);
-        };
+        let (front, middle, back) = self.places(bytes.len()).ok_or(Full)?;
         *front = *first;
         copy(middle, bytes).ok_or(Full)?;
         *back = *last;
@@ -113,20 +132,6 @@ impl<'b> Reply<'b> {
         let (front, free) = free.split_first_chunk_mut()?;
         let (middle, free) = free.split_at_mut_checked(len)?;
         Some((front, middle, free.first_chunk_mut()?))
-    }
-
-    /// As [`Reply::put_between`], in the spare buffer.
-    #[cold]
-    #[inline(never)]
-    fn put_elsewhere(&mut self, first: &[u8], bytes: &[u8], last: &[u8]) -> Result<(), Full> {
-        self.move_on();
-        let more = first.len().saturating_add(bytes.len());
-        if more.saturating_add(last.len()) > self.end.saturating_sub(self.len) {
-            return Err(Full);
-        }
-        [first, bytes, last]
-            .into_iter()
-            .try_for_each(|part| self.append(part))
     }
 
     /// Appends `value` in decimal.
@@ -184,36 +189,39 @@ impl<'b> Reply<'b> {
         }
     }
 
-    /// How much more fits.
+    /// How much more fits, without moving.
     #[inline]
     pub(crate) fn room(&self) -> usize {
-        let end = match &self.spare {
-            Some(spare) => spare.len().saturating_sub(LINE_ROOM),
-            None => self.end,
-        };
-        end.saturating_sub(self.len)
+        self.end.saturating_sub(self.len)
     }
 
-    /// Moves to the spare buffer, if there is one.
+    /// Moves to the spare buffer, with all that has been written; whether it did. The
+    /// caller holds no lock of the store: who has a spare buffer may want any.
     #[cold]
-    fn move_on(&mut self) {
-        let Some(spare) = self.spare.take() else {
-            return;
+    #[inline(never)]
+    pub(crate) fn move_on(&mut self) -> bool {
+        let spare = match self.spare.take() {
+            Some(spare) => spare.take(),
+            None => None,
         };
-        if let Some(start) = spare.get_mut(..self.len) {
-            start.copy_from_slice(self.text());
-            let len = self.len;
-            *self = Self::new(spare);
-            self.len = len;
-        }
+        let Some(spare) = spare else {
+            return false;
+        };
+        let Some(start) = spare.get_mut(..self.len) else {
+            return false;
+        };
+        start.copy_from_slice(self.text());
+        let len = self.len;
+        *self = Self {
+            len,
+            ..Self::new(spare)
+        };
+        true
     }
 
     #[inline]
     fn append(&mut self, bytes: &[u8]) -> Result<(), Full> {
         let end = self.len.checked_add(bytes.len()).ok_or(Full)?;
-        if end > self.buf.len() {
-            self.move_on();
-        }
         self.buf
             .get_mut(self.len..end)
             .ok_or(Full)?

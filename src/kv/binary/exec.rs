@@ -117,13 +117,20 @@ fn get<P: Platform>(
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
     let found = match get.touch {
-        None => kv.get(get.key, Look::Use, cx, |value| {
-            put_value(kv, frame, get, value, reply)
-        }),
+        None => kv.get_if(
+            get.key,
+            Look::Use,
+            cx,
+            |value| put_value(kv, frame, get, value, reply),
+            Result::is_ok,
+        ),
         Some(exptime) => get_and_touch(kv, cx, get.key, exptime, |value| {
             put_value(kv, frame, get, value, reply)
         }),
     };
+    if let Lookup::Hit(Err(full)) = found {
+        return Err(full);
+    }
     count(cx, get.touch.is_some(), &found);
     match found {
         Lookup::Hit(put) => put,
@@ -156,6 +163,7 @@ fn put_value<P: Platform>(
     if !get.with_value {
         return reply::put(reply, &frame.header, Status::Ok, &body);
     }
+    reply.fits(value.data_len())?;
     body.value = value.data();
     body.more = value.data_len().saturating_sub(body.value.len());
     reply::put(reply, &frame.header, Status::Ok, &body)?;

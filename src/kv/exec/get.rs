@@ -68,7 +68,9 @@ fn answer<P: Platform, const N: usize>(
         Some(text) => reply.put_between(b"VALUE ", text, behind),
         None => put_all(kv, &item.value(), behind, reply),
     };
-    item.use_it();
+    if put.is_ok() {
+        item.use_it();
+    }
     drop(item);
     put?;
     cx.mine.cmd_get.inc();
@@ -104,9 +106,13 @@ fn answer_more<P: Platform>(
 ) -> Result<(), Full> {
     let mark = reply.mark();
     let found = match get.touch {
-        None => kv.get(key, Look::Use, cx, |value| {
-            put_value(kv, value, get.cas, reply)
-        }),
+        None => kv.get_if(
+            key,
+            Look::Use,
+            cx,
+            |value| put_value(kv, value, get.cas, reply),
+            Result::is_ok,
+        ),
         Some(exptime) => get_and_touch(kv, cx, key, exptime, |value| {
             put_value(kv, value, get.cas, reply)
         }),
@@ -129,6 +135,7 @@ fn put_value<P: Platform>(
     cas: bool,
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
+    reply.fits(value.text_len)?;
     reply.put(b"VALUE ")?;
     if !cas {
         reply.put(value.text)?;

@@ -86,7 +86,7 @@ pub(super) fn get<P: Platform>(
             true => Look::Peek,
             false => Look::Use,
         };
-        let found = kv.get(flags.key, look, cx, |value| {
+        let answer = |value: &Value<'_>| {
             if value.stale() && !value.won() {
                 return Looked::Stale {
                     idle: value.idle(),
@@ -96,6 +96,9 @@ pub(super) fn get<P: Platform>(
             let view = View::of(value);
             let put = put(cx, flags, view, reply, |reply| put_rest(kv, value, reply));
             Looked::Answered(put.map(|_| ()))
+        };
+        let found = kv.get_if(flags.key, look, cx, answer, |looked| {
+            !matches!(looked, Looked::Answered(Err(Full)))
         });
         match found {
             Lookup::Hit(Looked::Stale { idle, fetched }) => before = Some((idle, fetched)),
@@ -210,6 +213,7 @@ fn put(
     let with_value = flags.value && flags.cas != Some(view.cas);
     match with_value {
         true => {
+            reply.fits(view.len)?;
             reply.put(b"VA ")?;
             reply.put_decimal(len)?;
         }

@@ -271,14 +271,27 @@ impl<P: Platform> Kv<P> {
         cx: &Context<'_>,
         found: impl FnOnce(&Value<'_>) -> R,
     ) -> Lookup<R> {
+        self.get_if(key, look, cx, found, |_| true)
+    }
+
+    /// As [`Kv::get`], but the item is used only if `done` says so of what was found:
+    /// who comes back to look again, with more room for an answer, uses it once.
+    pub(crate) fn get_if<R>(
+        &self,
+        key: &[u8],
+        look: Look,
+        cx: &Context<'_>,
+        found: impl FnOnce(&Value<'_>) -> R,
+        done: impl FnOnce(&R) -> bool,
+    ) -> Lookup<R> {
         let hash = self.hasher.hash(key);
         match self.look_up(key, hash, cx) {
             Ok(item) => {
-                let hit = Lookup::Hit(found(&item.value()));
-                if look == Look::Use {
+                let found = found(&item.value());
+                if look == Look::Use && done(&found) {
                     item.use_it();
                 }
-                hit
+                Lookup::Hit(found)
             }
             Err(missed) => missed,
         }
