@@ -239,7 +239,7 @@ impl Dispatch {
 
     fn turn_of_key(&self, packet: &RxPacket) -> Option<usize> {
         // A request in pieces is not put together for this.
-        let key = routing_key(packet.payload(&mut [])?)?;
+        let key = routing_key(packet.payload()?)?;
         Some(siphash13(self.hash_key, key) as usize)
     }
 

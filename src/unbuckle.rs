@@ -25,6 +25,7 @@ mod control;
 mod crew;
 mod dispatch;
 mod headers;
+mod lent;
 mod nodes;
 mod pace;
 mod params;
@@ -47,7 +48,11 @@ use core::sync::atomic::AtomicUsize;
 use crew::Crew;
 use dispatch::{Dispatch, Lane};
 use kernel::{prelude::*, sync::Arc};
-use kv::{limits::WORKERS_MAX, Config, Counters, Kv};
+use kv::{
+    limits::{REQUEST_MAX, WORKERS_MAX},
+    Config, Counters, Kv,
+};
+use lent::Lent;
 use nodes::Rosters;
 use pace::Manners;
 use params::{Place, Settings};
@@ -174,7 +179,13 @@ fn share(settings: &Settings, mut config: Config) -> Result<Arc<Shared>> {
         pr_err!("memory={}: there is not so much\n", settings.memory);
     })?;
     let kv = Kv::new(region, &config).map_err(|_| ENOMEM)?;
-    let pool = Pool::new(settings.responders, budget::buffers(budget.limit))?;
+    let responders = settings.responders;
+    let lent = budget::lent(budget.limit, responders);
+    let requests = Lent::new(lent, REQUEST_MAX)?;
+    let replies = Lent::new(lent, budget::reply(budget.limit))?;
+    let replies = Arc::new(replies, GFP_KERNEL)?;
+    let stores = budget::stores(budget.limit, responders);
+    let pool = Pool::new(responders, stores, &replies)?;
     let cpus = kernel::cpu::nr_cpu_ids() as usize;
     let mut counters = KVec::new();
     for _ in 0..WORKERS_MAX.saturating_add(cpus) {
@@ -195,6 +206,8 @@ fn share(settings: &Settings, mut config: Config) -> Result<Arc<Shared>> {
         budget,
         losses: Losses::new(),
         supplies: Supplies::new(),
+        requests,
+        replies,
         net: Net::initial(),
         port: settings.port,
         clock: Clock::new(),
