@@ -89,13 +89,7 @@ fn serve_any<P: Platform>(
         let mark = reply.mark();
         let (done, len) = match Frequent::parse(rest) {
             Some(_) if !reply.has_room() => (Err(Full), 0),
-            Some((Frequent::Get(key), len)) => {
-                match exec::get(kv, cx, key, kv.hash(key), reply) {
-                    // Nothing was said yet, and there is more room now.
-                    Err(Full) if reply.move_on() => continue,
-                    done => (done, len),
-                }
-            }
+            Some((Frequent::Get(key), len)) => (get_anywhere(kv, cx, key, reply), len),
             Some((Frequent::Set(set), len)) => (exec::set(kv, cx, &set, reply), len),
             None => match run_any(kv, cx, rest, reply) {
                 Some(done) => done,
@@ -114,6 +108,22 @@ fn serve_any<P: Platform>(
     answered_somewhere(cx.mine, request_id, may_move, reply)
 }
 
+/// A `get` of one key, with more room if it needs that.
+#[inline(never)]
+fn get_anywhere<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    key: &[u8],
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
+    loop {
+        let done = exec::get(kv, cx, key, kv.hash(key), reply);
+        if done.is_ok() || !reply.move_on() {
+            return done;
+        }
+    }
+}
+
 /// Executes the command at the front of `text`, whatever it is. How that went, and
 /// the command's length; `None` when it is no whole line.
 #[inline(never)]
@@ -129,15 +139,16 @@ fn run_any<P: Platform>(
             mut request, len, ..
         } => {
             let mark = reply.mark();
-            let mut done = exec::run(kv, cx, &mut request, reply);
-            if done.is_err() && reply.move_on() {
+            loop {
+                let done = exec::run(kv, cx, &mut request, reply);
+                if done.is_ok() || !reply.move_on() {
+                    return Some((done, len));
+                }
                 // Again, with more room. What a get has answered is gone from it.
                 if !matches!(request, Request::Get(_)) {
                     reply.rewind(mark);
                 }
-                done = exec::run(kv, cx, &mut request, reply);
             }
-            Some((done, len))
         }
         Parsed::More { .. } | Parsed::TooLong => None,
     }
