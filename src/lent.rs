@@ -10,10 +10,10 @@ use crate::sys::{cpu, exclusive::Exclusive, memory, time};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use kernel::{page::PAGE_SIZE, prelude::*};
 
-/// How long a buffer is waited for at most. The longest reply is sent in a
-/// hundredth of that; but whoever gave us the packet may hold a lock that the holder
-/// needs to send.
-const WAIT_NS: u64 = 100_000_000;
+/// How long a buffer is waited for at most: far longer than the longest reply takes
+/// to be sent, even if the holder's CPU is virtual, and not there for a while. But whoever
+/// gave us the packet may hold a lock that the holder needs to send.
+const WAIT_NS: u64 = 1_000_000_000;
 
 /// Buffers of one length.
 pub(crate) struct Lent {
