@@ -6,12 +6,12 @@ use crate::{
     dispatch,
     lent::Lent,
     platform::Kernel,
-    respond::{Responder, Shared, Stores},
+    respond::{workers_max, Responder, Shared, Stores},
     sys::memory,
 };
 use kernel::{page::PAGE_SIZE, prelude::*};
 use kv::{
-    limits::{MEMORY_MIN, REPLY_MAX, REQUEST_MAX, WORKERS_MAX},
+    limits::{MEMORY_MIN, REPLY_MAX, REQUEST_MAX},
     Config, Counters, Kv,
 };
 
@@ -164,7 +164,7 @@ pub(crate) fn workers(limit: usize) -> usize {
 
 /// How many responders fit into their part of the memory.
 fn spare(limit: usize) -> usize {
-    let most = WORKERS_MAX.saturating_add(kernel::cpu::nr_cpu_ids() as usize);
+    let most = workers_max().saturating_add(kernel::cpu::nr_cpu_ids() as usize);
     (1..=most)
         .take_while(|count| answering(limit, *count) <= limit / SPARE_SHARE)
         .last()
@@ -187,7 +187,7 @@ fn answering(limit: usize, responders: usize) -> usize {
 /// allocator rounds that keeps powers of two.
 fn others() -> usize {
     let cpus = kernel::cpu::nr_cpu_ids() as usize;
-    let counters = WORKERS_MAX
+    let counters = workers_max()
         .saturating_add(cpus)
         .saturating_mul(size_of::<Counters>());
     [

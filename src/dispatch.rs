@@ -3,7 +3,7 @@
 
 use crate::{
     pace::Softirq,
-    respond::{Responder, Shared},
+    respond::{workers_max, Responder, Shared},
     stats::Loss,
     sys::{
         cpu,
@@ -150,7 +150,7 @@ impl Dispatch {
             let Some(mut slot) = slot.take().filter(|slot| slot.is_none()) else {
                 continue;
             };
-            let index = WORKERS_MAX.saturating_add(cpu);
+            let index = workers_max().saturating_add(cpu);
             *slot = Some(self.shared.pool.take(index).ok_or(ENOMEM)?);
         }
         Ok(())

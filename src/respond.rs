@@ -37,7 +37,8 @@ const SMALL: usize = 4096;
 /// What router and responders share.
 pub(crate) struct Shared {
     pub(crate) kv: Kv<Kernel>,
-    /// One for each responder: workers first, then the hook on each CPU.
+    /// One for each who may answer: [`workers_max`] workers first, then the hook on each
+    /// CPU.
     pub(crate) counters: KVec<Counters>,
     /// One for each worker that there may be.
     pub(crate) lanes: KVec<Lane>,
@@ -60,6 +61,11 @@ pub(crate) struct Shared {
     /// Where we listen.
     pub(crate) port: u16,
     pub(crate) clock: Clock,
+}
+
+/// How many workers there can be: each has a CPU of its own.
+pub(crate) fn workers_max() -> usize {
+    limits::WORKERS_MAX.min(kernel::cpu::nr_cpu_ids() as usize)
 }
 
 impl Shared {
@@ -99,7 +105,7 @@ impl Pool {
     pub(crate) fn take(&self, index: usize) -> Option<Responder> {
         let mut responder = self.idle.lock().pop()?;
         responder.index = index;
-        let filled = match index < limits::WORKERS_MAX {
+        let filled = match index < workers_max() {
             true => Filled::ByOwner,
             false => Filled::ByItself,
         };

@@ -56,7 +56,7 @@ use lent::Lent;
 use nodes::Rosters;
 use pace::Manners;
 use params::{Place, Settings};
-use respond::{Pool, Shared};
+use respond::{workers_max, Pool, Shared};
 use rx::{Port, Rx};
 use stats::{Losses, Supplies};
 use sys::{
@@ -171,6 +171,18 @@ fn reserve(settings: &Settings, rx: &Arc<Rx>) -> Result<Reservation<Rx>> {
     })
 }
 
+/// Zero all of them. A function of its own: they are large, for a kernel's stack.
+#[inline(never)]
+fn counters() -> Result<KVec<Counters>> {
+    let cpus = kernel::cpu::nr_cpu_ids() as usize;
+    let count = workers_max().saturating_add(cpus);
+    let mut counters = KVec::with_capacity(count, GFP_KERNEL)?;
+    for _ in 0..count {
+        counters.push(Counters::new(), GFP_KERNEL)?;
+    }
+    Ok(counters)
+}
+
 /// The store, and what router and responders share.
 fn share(settings: &Settings, mut config: Config) -> Result<Arc<Shared>> {
     config.memory = params::memory(settings.memory)?;
@@ -186,11 +198,7 @@ fn share(settings: &Settings, mut config: Config) -> Result<Arc<Shared>> {
     let replies = Arc::new(replies, GFP_KERNEL)?;
     let stores = budget::stores(budget.limit, responders);
     let pool = Pool::new(responders, stores, &replies)?;
-    let cpus = kernel::cpu::nr_cpu_ids() as usize;
-    let mut counters = KVec::new();
-    for _ in 0..WORKERS_MAX.saturating_add(cpus) {
-        counters.push(Counters::new(), GFP_KERNEL)?;
-    }
+    let counters = counters()?;
     let mut lanes = KVec::new();
     for _ in 0..WORKERS_MAX {
         lanes.push(Lane::new()?, GFP_KERNEL)?;

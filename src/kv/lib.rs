@@ -54,7 +54,7 @@ mod stats;
 pub mod store;
 
 pub use copy::copy;
-pub use counters::{Counter, Counters};
+pub use counters::{Counter, Counters, PerClass};
 pub use frame::{frames, single_frame, Datagrams, Drop};
 pub use host::{Context, CpuTime, Host, Now};
 pub use platform::{Memory, NoMemory, Platform, RawRwLock, RawSpinLock};

@@ -5,7 +5,7 @@ use super::put_rest;
 use crate::reply::{Full, Reply};
 use crate::request::Get;
 use crate::store::{Amend, Change, Look, Lookup, Updated, Value, Was};
-use crate::{Context, Kv, Platform};
+use crate::{Context, Kv, PerClass, Platform};
 
 const END: &[u8; 5] = b"END\r\n";
 
@@ -171,6 +171,9 @@ pub(crate) fn get_and_touch<P: Platform>(
             Err(Full) => Change::Keep,
         }
     });
+    if put.is_ok() {
+        cx.mine.count_in(updated.class, PerClass::Touch);
+    }
     looked_up(&updated, put)
 }
 
@@ -198,6 +201,7 @@ pub(super) fn touch<P: Platform>(
     let updated = kv.look_and_update(key, cx, |_| Change::Amend(amend));
     let hit = updated.was == Was::Live;
     count_touch(cx, hit);
+    cx.mine.count_in(updated.class, PerClass::Touch);
     match hit {
         true => b"TOUCHED\r\n",
         false => b"NOT_FOUND\r\n",

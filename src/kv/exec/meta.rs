@@ -9,7 +9,7 @@ use crate::limits::META_REPLY_MAX;
 use crate::reply::{Full, Reply};
 use crate::request::{Flags, Meta, Mode, Scratch, Verb};
 use crate::store::{Amend, Cas, Change, Done, Entry, Value};
-use crate::{Context, Kv, Platform};
+use crate::{Context, Kv, PerClass, Platform};
 
 /// Executes a meta command.
 ///
@@ -137,7 +137,10 @@ fn delete<P: Platform>(
     }
     match code {
         b"HD" if flags.invalidate => {}
-        b"HD" => cx.mine.delete_hits.inc(),
+        b"HD" => {
+            cx.mine.delete_hits.inc();
+            cx.mine.count_in(updated.class, PerClass::Delete);
+        }
         _ => cx.mine.delete_misses.inc(),
     }
     if code == b"HD" && flags.quiet {

@@ -8,7 +8,7 @@ use crate::limits::KEY_MAX;
 use crate::reply::{Full, Reply};
 use crate::request::{Flags, Meta, Scratch, BAD_FORMAT};
 use crate::store::{due, Amend, Cas, Change, Done, Entry, Look, Lookup, Value};
-use crate::{base64, Context, Kv, Platform};
+use crate::{base64, Context, Kv, PerClass, Platform};
 
 /// An item as `mg` shows it.
 struct View<'a> {
@@ -157,12 +157,13 @@ fn get_and_change<P: Platform>(
     }
     if let Done::Stored { cas } = updated.done {
         cx.mine.total_items.inc();
-        count(cx, flags, &Lookup::Hit(()));
+        let class = kv.class_for_data(flags.key.len(), 0, 0);
+        count(cx, flags, &Lookup::Hit(()), class);
         let view = View::created(cas, flags.binary);
         return put(cx, flags, view, reply, |_| Ok(())).map(|_| ());
     }
     let found = looked_up(&updated, ());
-    count(cx, flags, &found);
+    count(cx, flags, &found, updated.class);
     match found {
         Lookup::Hit(()) => Ok(()),
         _ => miss(flags, reply),
@@ -170,9 +171,12 @@ fn get_and_change<P: Platform>(
 }
 
 /// As in memcached, a hit that touches is a touch, and a miss is a miss.
-fn count(cx: &Context<'_>, flags: &Flags<'_>, found: &Lookup<()>) {
+fn count(cx: &Context<'_>, flags: &Flags<'_>, found: &Lookup<()>, class: u8) {
     match found {
-        Lookup::Hit(()) if flags.ttl.is_some() => count_touch(cx, true),
+        Lookup::Hit(()) if flags.ttl.is_some() => {
+            count_touch(cx, true);
+            cx.mine.count_in(class, PerClass::Touch);
+        }
         _ => count_get(cx, found),
     }
 }

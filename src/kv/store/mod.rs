@@ -366,6 +366,13 @@ impl<P: Platform> Kv<P> {
         self.layout.class_of(&self.arena, value.item)
     }
 
+    /// The class that an item is for whose data have that length; none has the largest
+    /// number.
+    pub(crate) fn class_for_data(&self, key_len: usize, flags: u32, len: usize) -> u8 {
+        let shape = self.shape_for(item::size(key_len, flags, len));
+        shape.map_or(u8::MAX, |shape| shape.class)
+    }
+
     /// Whether an item of this shape can be stored at all: `len` is without
     /// CRLF.
     #[inline]
