@@ -4,13 +4,14 @@
 
 use crate::{
     dispatch,
+    lent::Lent,
     platform::Kernel,
-    respond::{Buffers, Responder, Shared},
+    respond::{workers_max, Responder, Shared, Stores},
     sys::memory,
 };
 use kernel::{page::PAGE_SIZE, prelude::*};
 use kv::{
-    limits::{MEMORY_MIN, REPLY_MAX, WORKERS_MAX},
+    limits::{MEMORY_MIN, REPLY_MAX, REQUEST_MAX},
     Config, Counters, Kv,
 };
 
@@ -24,11 +25,21 @@ const ODDS: usize = 32 << 10;
 /// No reply takes more than this part of the memory, and [`REPLY_MAX`].
 const REPLY_SHARE: usize = 4;
 
-/// A responder has a sheet for so much memory: a 256th of it for all,
-const SHEET_PER: usize = 8 << 20;
-/// within these limits.
-const SHEETS_MIN: usize = 8;
+/// There is a buffer for long requests and one for long replies for so much memory,
+/// one at least, and no more than responders.
+const LENT_PER: usize = 64 << 20;
+
+/// Responders have a sheet together for so much memory: a 128th of it for all,
+const SHEET_PER: usize = 4 << 20;
+/// and each has so many.
+const SHEETS_MIN: usize = 4;
 const SHEETS_MAX: usize = 128;
+
+/// The same of packets in stock: a 512th of the memory. The longest reply, of 755
+/// datagrams, takes some 50 of them.
+const PACKET_PER: usize = 512 << 10;
+const PACKETS_MIN: usize = 64;
+const PACKETS_MAX: usize = 128;
 
 /// What part of the memory goes to workers that nobody asked for, and to responders
 /// that are not needed yet.
@@ -69,7 +80,7 @@ impl Budget {
         };
         let locks = Kv::<Kernel>::beside(&config);
         let tables = memory::tables(limit);
-        let responders = responders.checked_mul(responder(limit))?;
+        let responders = answering(limit, responders);
         let others = others();
         let store = [locks, tables, responders, others]
             .iter()
@@ -116,13 +127,27 @@ impl Budget {
 
 const _: () = assert!(MEMORY_MIN == 1 << 20, "memory= is in MiB");
 
-/// What a responder has in that much memory.
-pub(crate) fn buffers(limit: usize) -> Buffers {
-    Buffers {
-        reply: (limit / REPLY_SHARE)
-            .saturating_add(PAGE_SIZE)
-            .min(REPLY_MAX),
-        sheets: (limit / SHEET_PER).clamp(SHEETS_MIN, SHEETS_MAX),
+/// Bytes of the longest reply in that much memory.
+pub(crate) fn reply(limit: usize) -> usize {
+    (limit / REPLY_SHARE)
+        .saturating_add(PAGE_SIZE)
+        .min(REPLY_MAX)
+}
+
+/// How many long buffers of each kind so many responders have.
+pub(crate) fn lent(limit: usize, responders: usize) -> usize {
+    (limit / LENT_PER).clamp(1, responders.max(1))
+}
+
+/// What each of so many responders has for itself.
+pub(crate) fn stores(limit: usize, responders: usize) -> Stores {
+    let each = |per: usize| {
+        let all = limit.checked_div(per).unwrap_or(0);
+        all.checked_div(responders).unwrap_or(0)
+    };
+    Stores {
+        sheets: each(SHEET_PER).clamp(SHEETS_MIN, SHEETS_MAX),
+        packets: each(PACKET_PER).clamp(PACKETS_MIN, PACKETS_MAX),
     }
 }
 
@@ -139,20 +164,30 @@ pub(crate) fn workers(limit: usize) -> usize {
 
 /// How many responders fit into their part of the memory.
 fn spare(limit: usize) -> usize {
-    let share = limit / SPARE_SHARE;
-    share.checked_div(responder(limit)).unwrap_or(0)
+    let most = workers_max().saturating_add(kernel::cpu::nr_cpu_ids() as usize);
+    (1..=most)
+        .take_while(|count| answering(limit, *count) <= limit / SPARE_SHARE)
+        .last()
+        .unwrap_or(0)
 }
 
-/// Bytes of a responder, and of a thread that has it.
-fn responder(limit: usize) -> usize {
-    Responder::bytes(buffers(limit)).saturating_add(THREAD)
+/// Bytes of so many responders, of what they share, and of the threads that they may
+/// be: one on each CPU at most.
+fn answering(limit: usize, responders: usize) -> usize {
+    let lent = lent(limit, responders);
+    let long = Lent::bytes(lent, REQUEST_MAX).saturating_add(Lent::bytes(lent, reply(limit)));
+    let threads = responders.min(kernel::cpu::nr_cpu_ids() as usize);
+    Responder::bytes(stores(limit, responders))
+        .saturating_mul(responders)
+        .saturating_add(long)
+        .saturating_add(threads.saturating_mul(THREAD))
 }
 
 /// Bytes of all that does not grow with the memory nor with the responders, as an
 /// allocator rounds that keeps powers of two.
 fn others() -> usize {
     let cpus = kernel::cpu::nr_cpu_ids() as usize;
-    let counters = WORKERS_MAX
+    let counters = workers_max()
         .saturating_add(cpus)
         .saturating_mul(size_of::<Counters>());
     [

@@ -3,7 +3,7 @@
 
 use crate::{
     pace::Softirq,
-    respond::{Responder, Shared},
+    respond::{workers_max, Responder, Shared},
     stats::Loss,
     sys::{
         cpu,
@@ -150,7 +150,7 @@ impl Dispatch {
             let Some(mut slot) = slot.take().filter(|slot| slot.is_none()) else {
                 continue;
             };
-            let index = WORKERS_MAX.saturating_add(cpu);
+            let index = workers_max().saturating_add(cpu);
             *slot = Some(self.shared.pool.take(index).ok_or(ENOMEM)?);
         }
         Ok(())
@@ -239,7 +239,7 @@ impl Dispatch {
 
     fn turn_of_key(&self, packet: &RxPacket) -> Option<usize> {
         // A request in pieces is not put together for this.
-        let key = routing_key(packet.payload(&mut [])?)?;
+        let key = routing_key(packet.payload()?)?;
         Some(siphash13(self.hash_key, key) as usize)
     }
 

@@ -175,6 +175,25 @@ impl Pace for Stretch<'_, '_> {
     }
 }
 
+/// For who must not stop just now: counts the packets, for another.
+#[derive(Default)]
+pub(crate) struct Later(usize);
+
+impl Later {
+    /// Tells the other of all of them.
+    pub(crate) fn tell(self, pace: &mut impl Pace) {
+        for _ in 0..self.0 {
+            pace.step();
+        }
+    }
+}
+
+impl Pace for Later {
+    fn step(&mut self) {
+        self.0 = self.0.saturating_add(1);
+    }
+}
+
 /// Softirq has a pace of its own: one packet a call.
 pub(crate) struct Softirq;
 

@@ -6,12 +6,12 @@ use crate::{
     budget::Budget,
     clock::Clock,
     dispatch::Lane,
+    lent::Lent,
     nodes::Rosters,
-    pace::{Manners, Pace},
+    pace::{Later, Manners, Pace},
     platform::Kernel,
     stats::{KernelHost, Loss, Losses, Supplies},
     sys::{
-        memory,
         net::Net,
         queue::Queue,
         rx_packet::{RxPacket, UDP_LEN},
@@ -23,13 +23,22 @@ use crate::{
     tx::{self, Sent},
 };
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use kernel::{new_mutex, page::PAGE_SIZE, prelude::*, sync::Mutex};
-use kv::{limits, Context, Counters, Kv, Outcome, Reply};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{Arc, Mutex},
+};
+use kv::{limits, Context, Counters, Kv, Outcome, Reply, Spare};
+
+/// Bytes of what a responder has for a request in pieces, and for replies while
+/// there is no sheet. What is longer goes into a buffer that is [`Lent`].
+const SMALL: usize = 4096;
 
 /// What router and responders share.
 pub(crate) struct Shared {
     pub(crate) kv: Kv<Kernel>,
-    /// One for each responder: workers first, then the hook on each CPU.
+    /// One for each who may answer: [`workers_max`] workers first, then the hook on each
+    /// CPU.
     pub(crate) counters: KVec<Counters>,
     /// One for each worker that there may be.
     pub(crate) lanes: KVec<Lane>,
@@ -44,10 +53,19 @@ pub(crate) struct Shared {
     pub(crate) budget: Budget,
     pub(crate) losses: Losses,
     pub(crate) supplies: Supplies,
+    /// For long requests in pieces,
+    pub(crate) requests: Lent,
+    /// and for long replies.
+    pub(crate) replies: Arc<Lent>,
     pub(crate) net: Net,
     /// Where we listen.
     pub(crate) port: u16,
     pub(crate) clock: Clock,
+}
+
+/// How many workers there can be: each has a CPU of its own.
+pub(crate) fn workers_max() -> usize {
+    limits::WORKERS_MAX.min(kernel::cpu::nr_cpu_ids() as usize)
 }
 
 impl Shared {
@@ -72,11 +90,11 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// So many, with those buffers.
-    pub(crate) fn new(count: usize, buffers: Buffers) -> Result<Self> {
+    /// So many, each with those supplies, and all with those long buffers.
+    pub(crate) fn new(count: usize, stores: Stores, long: &Arc<Lent>) -> Result<Self> {
         let mut idle = KVec::with_capacity(count, GFP_KERNEL)?;
         for _ in 0..count {
-            idle.push(Responder::new(buffers)?, GFP_KERNEL)?;
+            idle.push(Responder::new(stores, long.clone())?, GFP_KERNEL)?;
         }
         let idle = KBox::pin_init(new_mutex!(idle, "unbuckle::pool"), GFP_KERNEL)?;
         Ok(Self { idle })
@@ -87,7 +105,7 @@ impl Pool {
     pub(crate) fn take(&self, index: usize) -> Option<Responder> {
         let mut responder = self.idle.lock().pop()?;
         responder.index = index;
-        let filled = match index < limits::WORKERS_MAX {
+        let filled = match index < workers_max() {
             true => Filled::ByOwner,
             false => Filled::ByItself,
         };
@@ -102,50 +120,74 @@ impl Pool {
     }
 }
 
-/// What a responder writes to.
+/// What a responder has for replies.
 #[derive(Clone, Copy)]
-pub(crate) struct Buffers {
-    /// Bytes of the longest reply.
-    pub(crate) reply: usize,
-    /// How many [`Sheets`].
+pub(crate) struct Stores {
+    /// How many [`Sheets`],
     pub(crate) sheets: usize,
+    /// and how many packets its [`Stock`] has.
+    pub(crate) packets: usize,
+}
+
+/// Where replies go on that are too long for a sheet.
+struct Long {
+    all: Arc<Lent>,
+    /// One of them, while a reply is in it.
+    mine: Option<VVec<u8>>,
+}
+
+impl Long {
+    #[inline]
+    fn put_back(&mut self) {
+        if let Some(buffer) = self.mine.take() {
+            self.all.put(buffer);
+        }
+    }
+}
+
+impl Spare for Long {
+    fn take(&mut self) -> Option<&mut [u8]> {
+        self.mine = self.all.take();
+        self.mine.as_deref_mut()
+    }
 }
 
 /// What answering needs besides what is shared.
 pub(crate) struct Responder {
     /// Of its counters.
     index: usize,
-    /// Where a request that is not linear is put together.
-    request: VVec<u8>,
+    /// Where a request that is not linear is put together, if it is short.
+    request: KVec<u8>,
     /// Where replies are written,
     sheets: Sheets,
-    /// and where those go on that are too long for a sheet, or find none.
-    reply: VVec<u8>,
+    /// or, while packets have all of these, here;
+    loose: KVec<u8>,
+    /// and where those go on that are too long for either.
+    long: Long,
     /// For replies that the request's packet cannot carry.
     stock: Stock,
 }
 
 impl Responder {
-    fn new(buffers: Buffers) -> Result<Self> {
+    fn new(stores: Stores, long: Arc<Lent>) -> Result<Self> {
         Ok(Self {
             index: 0,
-            request: VVec::from_elem(0, limits::REQUEST_MAX, GFP_KERNEL)?,
-            sheets: Sheets::new(buffers.sheets)?,
-            reply: VVec::from_elem(0, buffers.reply, GFP_KERNEL)?,
-            stock: Stock::new()?,
+            request: KVec::from_elem(0, SMALL, GFP_KERNEL)?,
+            sheets: Sheets::new(stores.sheets)?,
+            loose: KVec::from_elem(0, SMALL, GFP_KERNEL)?,
+            long: Long {
+                all: long,
+                mine: None,
+            },
+            stock: Stock::new(stores.packets)?,
         })
     }
 
     /// What one takes.
-    pub(crate) fn bytes(buffers: Buffers) -> usize {
-        let beside = Sheets::bytes(buffers.sheets).saturating_add(Stock::BYTES);
-        [limits::REQUEST_MAX, buffers.reply]
-            .iter()
-            .fold(beside, |sum, len| {
-                let whole = len.next_multiple_of(PAGE_SIZE);
-                sum.saturating_add(whole)
-                    .saturating_add(memory::tables(whole))
-            })
+    pub(crate) fn bytes(stores: Stores) -> usize {
+        Sheets::bytes(stores.sheets)
+            .saturating_add(Stock::bytes(stores.packets))
+            .saturating_add(2 * SMALL)
     }
 
     /// Makes up for packets that were used, as long as nothing waits in `queue`.
@@ -180,22 +222,30 @@ impl Responder {
             all: &shared.counters,
             host: &KernelHost { shared },
         };
-        let datagram = packet.payload(&mut self.request).ok_or(Loss::Memory)?;
-        let window = self.sheets.window(&shared.supplies);
-        let mut reply = Reply::with_spare(window, &mut self.reply);
-        match kv::serve(&shared.kv, &context, datagram, &mut reply) {
+        let window = self.sheets.window(&mut self.loose, &shared.supplies);
+        let mut reply = Reply::with_spare(window, &mut self.long);
+        let outcome = match packet.payload() {
+            Some(datagram) => kv::serve(&shared.kv, &context, datagram, &mut reply),
+            None => serve_pieces(shared, &context, &packet, &mut self.request, &mut reply)?,
+        };
+        match outcome {
             Outcome::Reply { request_id } => {
                 let text = reply.text();
                 match tx::send_inside(packet, request_id, text, pace) {
                     Ok(sent) => sent,
                     Err(packet) => {
-                        let (len, on_sheet) = (text.len(), reply.is_in_first());
-                        self.send(shared, packet, request_id, len, on_sheet, pace)
+                        let len = text.len();
+                        self.send(shared, packet, request_id, len, pace)
                     }
                 }
             }
+            Outcome::Long { request_id } => {
+                let len = reply.text().len();
+                self.send_long(shared, packet, request_id, len, pace)
+            }
             // Nothing to say, or the core has counted the drop itself.
             Outcome::Silent | Outcome::Dropped(_) => {
+                self.long.put_back();
                 packet.consume();
                 Ok(())
             }
@@ -209,7 +259,6 @@ impl Responder {
         request: RxPacket,
         request_id: u16,
         len: usize,
-        on_sheet: bool,
         pace: &mut impl Pace,
     ) -> Result<(), Loss> {
         let outlet = Outlet {
@@ -217,8 +266,9 @@ impl Responder {
             supplies: &shared.supplies,
             stock: &mut self.stock,
         };
+        let on_sheet = self.sheets.are_at_hand();
         if !on_sheet && len > limits::TEXT_MAX {
-            let text = self.reply.get(..len).ok_or(Loss::Memory)?;
+            let text = self.loose.get(..len).ok_or(Loss::Memory)?;
             let sheets = &mut self.sheets;
             return train::send_long(outlet, sheets, request, request_id, text, pace);
         }
@@ -230,7 +280,7 @@ impl Responder {
         let used = used.ok_or(Loss::Memory)?;
         let written = match on_sheet {
             true => self.sheets.written(used),
-            false => self.reply.get(..used).map(Text::loose),
+            false => self.loose.get(..used).map(Text::loose),
         };
         let written = written.ok_or(Loss::Memory)?;
         let message = Message {
@@ -248,6 +298,59 @@ impl Responder {
         }
         sent.map(|_| ())
     }
+
+    /// The same of a reply that has asked for a long buffer. While it has one, others wait for
+    /// that: it is sent in one go, and whose turn it is then is seen afterwards.
+    #[cold]
+    #[inline(never)]
+    fn send_long(
+        &mut self,
+        shared: &Shared,
+        request: RxPacket,
+        request_id: u16,
+        len: usize,
+        pace: &mut impl Pace,
+    ) -> Result<(), Loss> {
+        let Some(buffer) = &self.long.mine else {
+            return self.send(shared, request, request_id, len, pace);
+        };
+        let outlet = Outlet {
+            net: &shared.net,
+            supplies: &shared.supplies,
+            stock: &mut self.stock,
+        };
+        let text = buffer.get(..len).unwrap_or_default();
+        let mut later = Later::default();
+        let sheets = &mut self.sheets;
+        let sent = train::send_long(outlet, sheets, request, request_id, text, &mut later);
+        self.long.put_back();
+        later.tell(pace);
+        sent
+    }
+}
+
+/// Serves a request that is in pieces: these are put together in `small`, or in a
+/// buffer that is lent meanwhile.
+#[cold]
+#[inline(never)]
+fn serve_pieces(
+    shared: &Shared,
+    context: &Context<'_>,
+    packet: &RxPacket,
+    small: &mut [u8],
+    reply: &mut Reply<'_>,
+) -> Result<Outcome, Loss> {
+    let mut serve = |buffer: &mut [u8]| {
+        let datagram = packet.payload_in(buffer).ok_or(Loss::Memory)?;
+        Ok(kv::serve(&shared.kv, context, datagram, reply))
+    };
+    if packet.payload_len() <= small.len() {
+        return serve(small);
+    }
+    let mut buffer = shared.requests.take().ok_or(Loss::Memory)?;
+    let outcome = serve(&mut buffer);
+    shared.requests.put(buffer);
+    outcome
 }
 
 /// Has the packet end where its UDP datagram ends, and checks the checksum

@@ -2,7 +2,7 @@
 //! What the data path counts besides the core's own counters, and what `stats`
 //! says of this host.
 
-use crate::{budget, respond::Shared, sys::trace};
+use crate::{budget, lent::Lent, respond::Shared, sys::trace};
 use core::{
     fmt::Write,
     sync::atomic::{AtomicU64, Ordering},
@@ -90,12 +90,18 @@ pub(crate) enum Supply {
     Packets,
 }
 
-/// Names of the supplies, in the order of [`Supply`]: so in sysfs, and in `stats`
-/// with `reply_` before.
-pub(crate) const SUPPLIES: [&CStr; 2] = [c"pages_missing", c"packets_taken"];
+/// Names of the supplies, those of [`Supply`] first: so in sysfs, and in `stats` with
+/// `reply_` before. The others tell of long buffers: how often all were in use, and
+/// for how many requests none came back in time.
+pub(crate) const SUPPLIES: [&CStr; 4] = [
+    c"pages_missing",
+    c"packets_taken",
+    c"buffers_waited",
+    c"buffers_missing",
+];
 
 /// How often each supply was exhausted. Relaxed: they order nothing.
-pub(crate) struct Supplies([AtomicU64; SUPPLIES.len()]);
+pub(crate) struct Supplies([AtomicU64; 2]);
 
 impl Supplies {
     pub(crate) fn new() -> Self {
@@ -108,11 +114,26 @@ impl Supplies {
         }
     }
 
-    /// How often one was, by its place in [`SUPPLIES`].
-    pub(crate) fn of(&self, which: usize) -> u64 {
+    fn of(&self, which: usize) -> u64 {
         self.0
             .get(which)
             .map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+}
+
+/// What was not at hand how often, by its place in [`SUPPLIES`].
+pub(crate) fn supply(shared: &Shared, which: usize) -> u64 {
+    let of_both = |pick: fn(&Lent) -> &AtomicU64| {
+        [&shared.requests, &*shared.replies]
+            .into_iter()
+            .fold(0u64, |sum, lent| {
+                sum.wrapping_add(pick(lent).load(Ordering::Relaxed))
+            })
+    };
+    match which {
+        2 => of_both(|lent| &lent.waited),
+        3 => of_both(|lent| &lent.missing),
+        which => shared.supplies.of(which),
     }
 }
 
@@ -176,7 +197,7 @@ impl Host for KernelHost<'_> {
         }
         for (index, what) in SUPPLIES.iter().enumerate() {
             let name = Name::new(fmt!("reply_{}", what.to_str().unwrap_or("other")));
-            emit(name.text(), self.shared.supplies.of(index));
+            emit(name.text(), supply(self.shared, index));
         }
         for (index, (lane, counters)) in lanes.iter().zip(&self.shared.counters).enumerate() {
             let mut tell = |what: &str, number| {

@@ -22,6 +22,7 @@ use crate::{
     tx::Sent,
 };
 use core::iter::Peekable;
+use kernel::prelude::*;
 use kv::{
     limits::{DATAGRAM_MAX, FRAME_LEN, TEXT_MAX},
     single_frame, Datagrams,
@@ -152,8 +153,10 @@ impl<'a> Sender<'a> {
     ) -> Result<(), Loss> {
         let headroom = self.path.headroom(DATAGRAM_MAX);
         let mut rest = datagrams.peekable();
+        let mut nothing = KVec::new();
         while rest.peek().is_some() {
-            let (count, used) = write_train(sheets.window(self.outlet.supplies), &mut rest);
+            let (count, used) =
+                write_train(sheets.window(&mut nothing, self.outlet.supplies), &mut rest);
             if count == 0 {
                 if let Some((frame, text)) = rest.next() {
                     self.copied(&frame, text, pace)?;

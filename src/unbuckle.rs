@@ -25,6 +25,7 @@ mod control;
 mod crew;
 mod dispatch;
 mod headers;
+mod lent;
 mod nodes;
 mod pace;
 mod params;
@@ -47,11 +48,15 @@ use core::sync::atomic::AtomicUsize;
 use crew::Crew;
 use dispatch::{Dispatch, Lane};
 use kernel::{prelude::*, sync::Arc};
-use kv::{limits::WORKERS_MAX, Config, Counters, Kv};
+use kv::{
+    limits::{REQUEST_MAX, WORKERS_MAX},
+    Config, Counters, Kv,
+};
+use lent::Lent;
 use nodes::Rosters;
 use pace::Manners;
 use params::{Place, Settings};
-use respond::{Pool, Shared};
+use respond::{workers_max, Pool, Shared};
 use rx::{Port, Rx};
 use stats::{Losses, Supplies};
 use sys::{
@@ -166,6 +171,18 @@ fn reserve(settings: &Settings, rx: &Arc<Rx>) -> Result<Reservation<Rx>> {
     })
 }
 
+/// Zero all of them. A function of its own: they are large, for a kernel's stack.
+#[inline(never)]
+fn counters() -> Result<KVec<Counters>> {
+    let cpus = kernel::cpu::nr_cpu_ids() as usize;
+    let count = workers_max().saturating_add(cpus);
+    let mut counters = KVec::with_capacity(count, GFP_KERNEL)?;
+    for _ in 0..count {
+        counters.push(Counters::new(), GFP_KERNEL)?;
+    }
+    Ok(counters)
+}
+
 /// The store, and what router and responders share.
 fn share(settings: &Settings, mut config: Config) -> Result<Arc<Shared>> {
     config.memory = params::memory(settings.memory)?;
@@ -174,12 +191,14 @@ fn share(settings: &Settings, mut config: Config) -> Result<Arc<Shared>> {
         pr_err!("memory={}: there is not so much\n", settings.memory);
     })?;
     let kv = Kv::new(region, &config).map_err(|_| ENOMEM)?;
-    let pool = Pool::new(settings.responders, budget::buffers(budget.limit))?;
-    let cpus = kernel::cpu::nr_cpu_ids() as usize;
-    let mut counters = KVec::new();
-    for _ in 0..WORKERS_MAX.saturating_add(cpus) {
-        counters.push(Counters::new(), GFP_KERNEL)?;
-    }
+    let responders = settings.responders;
+    let lent = budget::lent(budget.limit, responders);
+    let requests = Lent::new(lent, REQUEST_MAX)?;
+    let replies = Lent::new(lent, budget::reply(budget.limit))?;
+    let replies = Arc::new(replies, GFP_KERNEL)?;
+    let stores = budget::stores(budget.limit, responders);
+    let pool = Pool::new(responders, stores, &replies)?;
+    let counters = counters()?;
     let mut lanes = KVec::new();
     for _ in 0..WORKERS_MAX {
         lanes.push(Lane::new()?, GFP_KERNEL)?;
@@ -195,6 +214,8 @@ fn share(settings: &Settings, mut config: Config) -> Result<Arc<Shared>> {
         budget,
         losses: Losses::new(),
         supplies: Supplies::new(),
+        requests,
+        replies,
         net: Net::initial(),
         port: settings.port,
         clock: Clock::new(),

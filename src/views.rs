@@ -99,7 +99,7 @@ impl Supplies {
 
 impl Numbers for Supplies {
     fn number(&self, which: usize) -> u64 {
-        self.0.supplies.of(which)
+        stats::supply(&self.0, which)
     }
 }
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # What replies are made of: packets from a worker's stock, sheets for texts; and what
-# is done when those do not last, counted to the piece.
+# is done when those do not last, counted to the piece. And long buffers, which all share.
 # takes: 40
 
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -8,7 +8,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 SUPPLIES=/sys/module/unbuckle/supplies
 PARAMETERS=/sys/module/unbuckle/parameters
 # Packets of a full stock (src/sys/stock.rs), and the sheets of a worker.
-STOCK=128 SHEETS=8
+STOCK=64 SHEETS=4
 
 # Somebody else has every packet that comes by the link, for longer than this takes:
 # none can become its own reply.
@@ -49,8 +49,10 @@ a_little_at_a_time() {
 	[[ $((after - before)) -gt $((STOCK * 3)) ]]
 }
 in_stats() {
-	[[ $(counter reply_packets_taken) -eq $(cat $SUPPLIES/packets_taken) &&
-	$(counter reply_pages_missing) -eq $(cat $SUPPLIES/pages_missing) ]]
+	local name
+	for name in packets_taken pages_missing buffers_waited buffers_missing; do
+		[[ $(counter "reply_$name") -eq $(cat "$SUPPLIES/$name") ]] || return
+	done
 }
 # A reader that reads nothing has the sheets that its replies are on.
 unread() {
@@ -79,6 +81,23 @@ given_back() {
 	# Every ninth reply without a page looks for one that has come back.
 	for try in {1..9}; do ask $SERVER4 'version\r\n' || return; done
 	takes_nothing value $SERVER4 k 1000
+}
+
+# Long buffers: there is one for requests and one for replies. Two clients on two CPUs want
+# them all the time, and each waits for the other's; none waits in vain.
+long_buffers() {
+	local waited first status=0
+	waited=$(cat $SUPPLIES/buffers_waited)
+	long_values 0 &
+	first=$!
+	long_values 1 || status=1
+	wait "$first" || status=1
+	echo "long buffers were waited for $(($(cat $SUPPLIES/buffers_waited) - waited)) times, $(cat $SUPPLIES/buffers_missing) times in vain"
+	[[ $status -eq 0 && $(cat $SUPPLIES/buffers_waited) -gt $waited && $(cat $SUPPLIES/buffers_missing) -eq 0 ]]
+}
+long_values() {
+	taskset -c "$1" loadgen run --addr 127.0.0.1:11211 --mix get=70,set=30 --keys 20 --value-size 60000 \
+		--preload --window 2 --requests 1500 --timeout-ms 10000 --seed "$1"
 }
 
 check 'topology' topology
@@ -113,8 +132,16 @@ check 'load again' load memory=32 cpus=1 routing=rr
 check 'a value' takes_nothing value $SERVER4 k 1000
 check 'replies that nobody reads keep the sheets that they are on' takes pages_missing 45 sheets_lent $((17 * SHEETS - 1 + 45))
 check 'until they are gone' given_back
-check 'then the sheets are there again' takes_nothing sheets_lent 100
+check 'then the sheets are there again' takes_nothing sheets_lent 50
 check 'they go once more' given_back
 check 'stats says the same' in_stats
 check 'unload again' unload
+
+# --- long buffers ----------------------------------------------------------------
+check 'load, for two CPUs' load routing=inline
+check 'long values, by two hooks' long_buffers
+check 'by two workers' sh -c "echo rr >$PARAMETERS/routing && echo 0-1 >$PARAMETERS/cpus"
+check 'long values, by two workers' long_buffers
+check 'stats says the same' in_stats
+check 'unload, a last time' unload
 finish

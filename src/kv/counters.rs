@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What has been counted, per worker.
 
+use crate::limits::CLASSES_MAX;
+use core::array;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// A number that only grows, until `stats reset`. One thread at a time adds to
@@ -50,6 +52,39 @@ impl Counter {
     }
 }
 
+/// What is counted of each size class, by who does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PerClass {
+    /// Storage commands, by the item that came.
+    Set,
+    /// The others by the item that was there: `delete` commands that removed it,
+    Delete,
+    /// `incr` commands that found a number,
+    Incr,
+    /// `decr` commands that did,
+    Decr,
+    /// cas numbers that were its own,
+    CasHit,
+    /// and that were not,
+    CasBad,
+    /// `touch` and `gat` commands.
+    Touch,
+}
+
+/// How many there are.
+pub(crate) const PER_CLASS: usize = PerClass::Touch as usize + 1;
+
+/// Numbers as [`Counter`]s are, but for their reset: what they were then is with the
+/// class.
+#[derive(Debug)]
+struct ClassCounts([[AtomicU64; CLASSES_MAX]; PER_CLASS]);
+
+impl ClassCounts {
+    const fn new() -> Self {
+        Self([const { [const { AtomicU64::new(0) }; CLASSES_MAX] }; PER_CLASS])
+    }
+}
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// One worker's counters, on cache lines of their own. The worker adds, and
@@ -58,15 +93,16 @@ macro_rules! counters {
         #[derive(Debug)]
         pub struct Counters {
             $($(#[$doc])* pub $name: Counter,)*
+            classes: ClassCounts,
         }
 
         impl Counters {
             /// All zero.
             pub const fn new() -> Self {
-                Self { $($name: Counter::new(),)* }
+                Self { $($name: Counter::new(),)* classes: ClassCounts::new() }
             }
 
-            /// All back to zero, as `stats reset` asks.
+            /// All back to zero, but for those of classes, as `stats reset` asks.
             pub fn reset(&self) {
                 $(self.$name.reset();)*
             }
@@ -145,6 +181,29 @@ counters! {
     pins_refused,
     /// Replies that did not fit; their last command was answered with an error.
     reply_overflows,
+}
+
+impl Counters {
+    /// Counts one more of a class; of what is none, nothing.
+    #[inline(always)]
+    pub(crate) fn count_in(&self, class: u8, what: PerClass) {
+        let counts = self.classes.0.get(what as usize);
+        if let Some(count) = counts.and_then(|counts| counts.get(usize::from(class))) {
+            let more = count.load(Ordering::Relaxed).wrapping_add(1);
+            count.store(more, Ordering::Relaxed);
+        }
+    }
+
+    /// What all these have counted of a class, ever, in the order of [`PerClass`].
+    pub(crate) fn sums_of(all: &[Self], class: u8) -> [u64; PER_CLASS] {
+        array::from_fn(|what| {
+            all.iter().fold(0u64, |sum, counters| {
+                let counts = counters.classes.0.get(what);
+                let count = counts.and_then(|counts| counts.get(usize::from(class)));
+                sum.wrapping_add(count.map_or(0, |count| count.load(Ordering::Relaxed)))
+            })
+        })
+    }
 }
 
 impl Default for Counters {

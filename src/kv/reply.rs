@@ -14,6 +14,13 @@ const OVERFLOW: &[u8] = b"SERVER_ERROR out of memory writing get response\r\n";
 
 const _: () = assert!(OVERFLOW.len() <= LINE_ROOM);
 
+/// Where a reply goes on that is too long for its first buffer.
+pub trait Spare {
+    /// A buffer as [`Reply::new`] wants it, or none. Asked for once, by who holds no
+    /// lock of the store: it may be waited for.
+    fn take(&mut self) -> Option<&mut [u8]>;
+}
+
 /// The reply to one datagram: the answers to all its commands, in order.
 ///
 /// The last [`LINE_ROOM`] bytes of the buffer are kept for [`OVERFLOW`], so
@@ -22,7 +29,7 @@ pub struct Reply<'b> {
     buf: &'b mut [u8],
     len: usize,
     /// Where the text goes on when `buf` is full.
-    spare: Option<&'b mut [u8]>,
+    spare: Option<&'b mut (dyn Spare + 'b)>,
 }
 
 impl<'b> Reply<'b> {
@@ -38,20 +45,19 @@ impl<'b> Reply<'b> {
         }
     }
 
-    /// An empty reply in `first`, of any length, which moves to `second` when
-    /// it does not fit there; `second` is as [`Reply::new`] wants it.
+    /// An empty reply in `first`, of twice [`LINE_ROOM`] or more, which moves to
+    /// `spare` when it does not fit there.
     #[inline]
-    pub fn with_spare(first: &'b mut [u8], second: &'b mut [u8]) -> Self {
+    pub fn with_spare(first: &'b mut [u8], spare: &'b mut (dyn Spare + 'b)) -> Self {
         Self {
-            spare: Some(second),
+            spare: Some(spare),
             ..Self::new(first)
         }
     }
 
-    /// Whether what has been written is in the first buffer of
-    /// [`Reply::with_spare`] still.
+    /// Whether there is a spare buffer that it has not moved to, nor asked for.
     #[inline]
-    pub fn is_in_first(&self) -> bool {
+    pub(crate) fn has_spare(&self) -> bool {
         self.spare.is_some()
     }
 
@@ -70,8 +76,23 @@ impl<'b> Reply<'b> {
     /// Whether a command with a short answer may still be executed. Asked
     /// before it is, since a `set` cannot be taken back.
     #[inline]
-    pub(crate) fn has_room(&self) -> bool {
-        self.room() >= LINE_ROOM
+    pub(crate) fn has_room(&mut self) -> bool {
+        self.has_room_for(LINE_ROOM)
+    }
+
+    /// The same of an answer of up to `len` bytes.
+    #[inline]
+    pub(crate) fn has_room_for(&mut self, len: usize) -> bool {
+        self.room() >= len || (self.move_on() && self.room() >= len)
+    }
+
+    /// Says at once that so many bytes do not fit, for who would else append what does.
+    #[inline]
+    pub(crate) fn fits(&self, len: usize) -> Result<(), Full> {
+        match len <= self.room() {
+            true => Ok(()),
+            false => Err(Full),
+        }
     }
 
     /// Appends `bytes`, all or nothing.
@@ -88,10 +109,7 @@ impl<'b> Reply<'b> {
         bytes: &[u8],
         last: &[u8; M],
     ) -> Result<(), Full> {
-        match self.write_between(self.len, first, bytes, last) {
-            Some(()) => Ok(()),
-            None => self.put_elsewhere(first, bytes, last),
-        }
+        self.write_between(self.len, first, bytes, last).ok_or(Full)
     }
 
     /// Whether a short answer fits where a reply begins.
@@ -136,20 +154,6 @@ impl<'b> Reply<'b> {
             .wrapping_add(bytes.len())
             .wrapping_add(const { N + M });
         Some(())
-    }
-
-    /// As [`Reply::put_between`], in the spare buffer.
-    #[cold]
-    #[inline(never)]
-    fn put_elsewhere(&mut self, first: &[u8], bytes: &[u8], last: &[u8]) -> Result<(), Full> {
-        self.move_on();
-        let more = first.len().saturating_add(bytes.len());
-        if more.saturating_add(last.len()) > self.room() {
-            return Err(Full);
-        }
-        [first, bytes, last]
-            .into_iter()
-            .try_for_each(|part| self.append(part))
     }
 
     /// Appends `value` in decimal.
@@ -207,34 +211,42 @@ impl<'b> Reply<'b> {
         }
     }
 
-    /// How much more fits.
+    /// How much more fits, without moving.
     #[inline]
     pub(crate) fn room(&self) -> usize {
-        let buf = self.spare.as_deref().unwrap_or(self.buf);
-        let end = buf.len().saturating_sub(LINE_ROOM);
-        end.saturating_sub(self.len)
+        self.buf
+            .len()
+            .saturating_sub(LINE_ROOM)
+            .saturating_sub(self.len)
     }
 
-    /// Moves to the spare buffer, if there is one.
+    /// Moves to the spare buffer, with all that has been written; whether it did. The
+    /// caller holds no lock of the store: who has a spare buffer may want any.
     #[cold]
-    fn move_on(&mut self) {
-        let Some(spare) = self.spare.take() else {
-            return;
+    #[inline(never)]
+    pub(crate) fn move_on(&mut self) -> bool {
+        let spare = match self.spare.take() {
+            Some(spare) => spare.take(),
+            None => None,
         };
-        if let Some(start) = spare.get_mut(..self.len) {
-            start.copy_from_slice(self.text());
-            let len = self.len;
-            *self = Self::new(spare);
-            self.len = len;
-        }
+        let Some(spare) = spare else {
+            return false;
+        };
+        let Some(start) = spare.get_mut(..self.len) else {
+            return false;
+        };
+        start.copy_from_slice(self.text());
+        let len = self.len;
+        *self = Self {
+            len,
+            ..Self::new(spare)
+        };
+        true
     }
 
     #[inline]
     fn append(&mut self, bytes: &[u8]) -> Result<(), Full> {
         let end = self.len.checked_add(bytes.len()).ok_or(Full)?;
-        if end > self.buf.len() {
-            self.move_on();
-        }
         self.buf
             .get_mut(self.len..end)
             .ok_or(Full)?

@@ -4,7 +4,7 @@
 use crate::frame::{self, Drop};
 use crate::limits::{FRAME_LEN, TEXT_MAX};
 use crate::reply::Full;
-use crate::request::{self, Frequent, Parsed, Source};
+use crate::request::{self, Frequent, Parsed, Request, Source};
 use crate::{binary, exec, Context, Counters, Kv, Platform, Reply};
 
 /// What is to be done after [`serve`].
@@ -13,6 +13,12 @@ pub enum Outcome {
     /// Send the reply's text, framed by [`crate::Datagrams`] with this id.
     Reply {
         /// The request's id, which every datagram of the reply repeats.
+        request_id: u16,
+    },
+    /// The same, and the reply has asked for its [`Spare`](crate::Spare) buffer: that is
+    /// where the text is, if there was one.
+    Long {
+        /// As above.
         request_id: u16,
     },
     /// Executed, and nothing is to be said (`noreply`, `quit`).
@@ -39,7 +45,7 @@ pub fn serve<P: Platform>(
     };
     kv.tick(cx.now);
     if exec::get_alone(kv, cx, key, hash, reply).is_err() {
-        overflowed(cx, 0, reply);
+        return serve_long(kv, cx, datagram, reply);
     }
     answered(cx.mine, request_id, reply)
 }
@@ -61,6 +67,23 @@ fn serve_other<P: Platform>(
     serve_any(kv, cx, datagram, reply)
 }
 
+/// As [`serve`], after an answer did not fit: with more room.
+#[cold]
+#[inline(never)]
+fn serve_long<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    datagram: &[u8],
+    reply: &mut Reply<'_>,
+) -> Outcome {
+    let may_move = reply.has_spare();
+    reply.move_on();
+    match serve_any(kv, cx, datagram, reply) {
+        Outcome::Reply { request_id } if may_move => Outcome::Long { request_id },
+        outcome => outcome,
+    }
+}
+
 /// As [`serve`], whatever the datagram is.
 #[inline(never)]
 fn serve_any<P: Platform>(
@@ -77,12 +100,13 @@ fn serve_any<P: Platform>(
     if binary::speaks(text) {
         return serve_binary(kv, cx, request_id, text, reply);
     }
+    let may_move = reply.has_spare();
     let mut rest = text;
     while !rest.is_empty() {
         let mark = reply.mark();
         let (done, len) = match Frequent::parse(rest) {
             Some(_) if !reply.has_room() => (Err(Full), 0),
-            Some((Frequent::Get(key), len)) => (exec::get(kv, cx, key, kv.hash(key), reply), len),
+            Some((Frequent::Get(key), len)) => (get_anywhere(kv, cx, key, reply), len),
             Some((Frequent::Set(set), len)) => (exec::set(kv, cx, &set, reply), len),
             None => match run_any(kv, cx, rest, reply) {
                 Some(done) => done,
@@ -98,7 +122,23 @@ fn serve_any<P: Platform>(
         }
         rest = rest.get(len..).unwrap_or_default();
     }
-    answered(cx.mine, request_id, reply)
+    answered_somewhere(cx.mine, request_id, may_move, reply)
+}
+
+/// A `get` of one key, with more room if it needs that.
+#[inline(never)]
+fn get_anywhere<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    key: &[u8],
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
+    loop {
+        let done = exec::get(kv, cx, key, kv.hash(key), reply);
+        if done.is_ok() || !reply.move_on() {
+            return done;
+        }
+    }
 }
 
 /// Executes the command at the front of `text`, whatever it is. How that went, and
@@ -114,7 +154,19 @@ fn run_any<P: Platform>(
         Parsed::Request { len, .. } if !reply.has_room() => Some((Err(Full), len)),
         Parsed::Request {
             mut request, len, ..
-        } => Some((exec::run(kv, cx, &mut request, reply), len)),
+        } => {
+            let mark = reply.mark();
+            loop {
+                let done = exec::run(kv, cx, &mut request, reply);
+                if done.is_ok() || !reply.move_on() {
+                    return Some((done, len));
+                }
+                // Again, with more room. What a get has answered is gone from it.
+                if !matches!(request, Request::Get(_)) {
+                    reply.rewind(mark);
+                }
+            }
+        }
         Parsed::More { .. } | Parsed::TooLong => None,
     }
 }
@@ -130,10 +182,11 @@ fn serve_binary<P: Platform>(
     if text.len() < binary::HEADER_LEN {
         return dropped(cx.mine, Drop::NoNewline);
     }
+    let may_move = reply.has_spare();
     if binary::datagram(kv, cx, text, reply).is_err() {
         cx.mine.reply_overflows.inc();
     }
-    answered(cx.mine, request_id, reply)
+    answered_somewhere(cx.mine, request_id, may_move, reply)
 }
 
 /// Says so in place of what was to be said behind `mark`.
@@ -165,6 +218,21 @@ fn count_datagrams(mine: &Counters, len: usize) {
     let headers = datagrams.wrapping_mul(FRAME_LEN as u64);
     mine.datagrams_out.add(datagrams);
     mine.bytes_written.add(headers.wrapping_add(len as u64));
+}
+
+/// As [`answered`], of a reply that could ask for a spare buffer before or not.
+fn answered_somewhere(
+    mine: &Counters,
+    request_id: u16,
+    may_move: bool,
+    reply: &Reply<'_>,
+) -> Outcome {
+    match answered(mine, request_id, reply) {
+        Outcome::Reply { request_id } if may_move && !reply.has_spare() => {
+            Outcome::Long { request_id }
+        }
+        outcome => outcome,
+    }
 }
 
 #[cold]

@@ -270,10 +270,9 @@ impl RxPacket {
         unsafe { adds_up(self.skb, self.transport, self.family) }
     }
 
-    /// What follows the UDP header: in place when it is linear, else copied
-    /// into `scratch`. Nothing when `scratch` is too small.
+    /// What follows the UDP header, in place; nothing when it is in pieces.
     #[inline(always)]
-    pub(crate) fn payload<'a>(&'a self, scratch: &'a mut [u8]) -> Option<&'a [u8]> {
+    pub(crate) fn payload(&self) -> Option<&[u8]> {
         let skb = self.skb.as_ptr();
         let start = self.udp_offset().checked_add(UDP_LEN)?;
         let len = self.len().checked_sub(start)?;
@@ -283,8 +282,23 @@ impl RxPacket {
             // SAFETY: Within the linear part, which is not written while `self` is borrowed.
             return Some(unsafe { slice::from_raw_parts((*skb).data.add(start), len) });
         }
+        None
+    }
+
+    /// How many bytes follow the UDP header.
+    pub(crate) fn payload_len(&self) -> usize {
+        self.len()
+            .saturating_sub(self.udp_offset())
+            .saturating_sub(UDP_LEN)
+    }
+
+    /// What follows the UDP header, copied into `buffer`. Nothing when that is too
+    /// small.
+    pub(crate) fn payload_in<'a>(&self, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+        let start = self.udp_offset().checked_add(UDP_LEN)?;
+        let whole = buffer.get_mut(..self.payload_len())?;
         // SAFETY: Valid by the type invariant.
-        unsafe { copied(self.skb, start, scratch.get_mut(..len)?) }
+        unsafe { copied(self.skb, start, whole) }
     }
 
     /// The Ethernet header (destination, source, type) of a packet that is

@@ -107,9 +107,13 @@ impl Sheets {
     }
 
     /// Where the next text may be written: [`WINDOW`] less [`BEHIND`] bytes or
-    /// more, or none while packets have all sheets, which is counted.
+    /// more, or `loose` while packets have all sheets, which is counted.
     #[inline(always)]
-    pub(crate) fn window(&mut self, supplies: &Supplies) -> &mut [u8] {
+    pub(crate) fn window<'a>(
+        &'a mut self,
+        loose: &'a mut KVec<u8>,
+        supplies: &Supplies,
+    ) -> &'a mut [u8] {
         if SHEET_LEN.saturating_sub(self.used) < WINDOW {
             self.turn_over();
         }
@@ -123,9 +127,14 @@ impl Sheets {
                 supplies.count(Supply::Sheets);
                 // After some more replies it is looked whether one has come back.
                 self.used = self.used.saturating_add(WINDOW / 8);
-                &mut []
+                loose
             }
         }
+    }
+
+    /// Whether the window is on a sheet.
+    pub(crate) fn are_at_hand(&self) -> bool {
+        self.all.get(self.current).is_some()
     }
 
     /// Writes `parts` behind the first `len` bytes of the window. Where that ends;

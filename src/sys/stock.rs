@@ -5,10 +5,6 @@ use super::{bindings, tx_packet::TxPacket};
 use core::ptr::NonNull;
 use kernel::prelude::*;
 
-/// How many packets a full stock has. The longest reply, of 755 datagrams, takes
-/// some 50 of them.
-const PACKETS: u32 = 128;
-
 /// Bytes that each has for headers and text: what the kernel's smallest kind of
 /// buffer has, usually.
 const ROOM: usize = 320;
@@ -29,6 +25,8 @@ pub(crate) enum Filled {
 /// `raw` is valid, and owned by this value.
 pub(crate) struct Stock {
     raw: NonNull<bindings::ub_stock>,
+    /// How many packets a full one has.
+    packets: u32,
     filled: Filled,
 }
 
@@ -36,16 +34,21 @@ pub(crate) struct Stock {
 unsafe impl Send for Stock {}
 
 impl Stock {
-    /// What a full one takes: a packet, with its buffer, has less than a KiB.
-    pub(crate) const BYTES: usize = (PACKETS as usize) << 10;
+    /// What so many packets take: each, with its buffer, less than a KiB.
+    pub(crate) const fn bytes(packets: usize) -> usize {
+        packets.saturating_mul(1 << 10)
+    }
 
-    /// A full one, or as full as there is memory for; its owner fills it. May sleep.
-    pub(crate) fn new() -> Result<Self> {
+    /// A full one of so many, or as full as there is memory for; its owner fills it.
+    /// May sleep.
+    pub(crate) fn new(packets: usize) -> Result<Self> {
+        let packets = u32::try_from(packets)?;
         // SAFETY: No requirements but that it may sleep.
-        let raw = unsafe { bindings::ub_stock_new(PACKETS, ROOM as u32) };
+        let raw = unsafe { bindings::ub_stock_new(packets, ROOM as u32) };
         // INVARIANT: Just made.
         let mut stock = Self {
             raw: NonNull::new(raw).ok_or(ENOMEM)?,
+            packets,
             filled: Filled::ByOwner,
         };
         while stock.add() {}
@@ -83,7 +86,7 @@ impl Stock {
             let skb = bindings::ub_stock_take(self.raw.as_ptr(), before);
             (skb, bindings::ub_stock_left(self.raw.as_ptr()))
         };
-        if self.filled == Filled::ByItself && left < PACKETS / 2 {
+        if self.filled == Filled::ByItself && left < self.packets / 2 {
             // SAFETY: As above; the work ends before the stock does.
             unsafe { bindings::ub_stock_order(self.raw.as_ptr()) };
         }

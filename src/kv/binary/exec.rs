@@ -7,7 +7,7 @@ use super::request::{Arith, Command, Frame, Get, Mode};
 use crate::exec::get_and_touch;
 use crate::reply::{Full, Reply};
 use crate::store::{Change, Done, Entry, Exptime, Look, Lookup, Part, Value, Was};
-use crate::{decimal, Context, Kv, Platform, VERSION};
+use crate::{decimal, Context, Kv, PerClass, Platform, VERSION};
 
 /// What a command that changes something has to say.
 enum Answer {
@@ -53,7 +53,10 @@ pub(super) fn run<P: Platform>(
             key,
             flags,
             exptime,
-        } => store(kv, cx, mode, key, cas, Entry::new(flags, exptime, value)),
+        } => {
+            count_set(kv, cx, key, flags, value.len());
+            store(kv, cx, mode, key, cas, Entry::new(flags, exptime, value))
+        }
         Command::Join { key, front } => join(kv, cx, key, cas, front, value),
         Command::Delete { key } => delete(kv, cx, key, cas),
         Command::Arith(operands) => arith(kv, cx, &operands, cas),
@@ -117,13 +120,20 @@ fn get<P: Platform>(
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
     let found = match get.touch {
-        None => kv.get(get.key, Look::Use, cx, |value| {
-            put_value(kv, frame, get, value, reply)
-        }),
+        None => kv.get_if(
+            get.key,
+            Look::Use,
+            cx,
+            |value| put_value(kv, frame, get, value, reply),
+            Result::is_ok,
+        ),
         Some(exptime) => get_and_touch(kv, cx, get.key, exptime, |value| {
             put_value(kv, frame, get, value, reply)
         }),
     };
+    if let Lookup::Hit(Err(full)) = found {
+        return Err(full);
+    }
     count(cx, get.touch.is_some(), &found);
     match found {
         Lookup::Hit(put) => put,
@@ -156,6 +166,7 @@ fn put_value<P: Platform>(
     if !get.with_value {
         return reply::put(reply, &frame.header, Status::Ok, &body);
     }
+    reply.fits(value.data_len())?;
     body.value = value.data();
     body.more = value.data_len().saturating_sub(body.value.len());
     reply::put(reply, &frame.header, Status::Ok, &body)?;
@@ -198,7 +209,6 @@ fn store<P: Platform>(
     cas: u64,
     new: Entry<'_>,
 ) -> Answer {
-    cx.mine.cmd_set.inc();
     let mut refused = Status::NotStored;
     let updated = kv.update(key, cx, |old| {
         refused = match (old, mode) {
@@ -219,12 +229,24 @@ fn store<P: Platform>(
     if cas != 0 {
         match answer {
             Answer::Refused(Status::NotFound) => cx.mine.cas_misses.inc(),
-            Answer::Refused(Status::Exists) => cx.mine.cas_badval.inc(),
-            Answer::Ok { .. } => cx.mine.cas_hits.inc(),
+            Answer::Refused(Status::Exists) => {
+                cx.mine.cas_badval.inc();
+                cx.mine.count_in(updated.class, PerClass::CasBad);
+            }
+            Answer::Ok { .. } => {
+                cx.mine.cas_hits.inc();
+                cx.mine.count_in(updated.class, PerClass::CasHit);
+            }
             _ => {}
         }
     }
     answer
+}
+
+fn count_set<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, key: &[u8], flags: u32, len: usize) {
+    cx.mine.cmd_set.inc();
+    let class = kv.class_for_data(key.len(), flags, len);
+    cx.mine.count_in(class, PerClass::Set);
 }
 
 /// Append and prepend.
@@ -236,7 +258,7 @@ fn join<P: Platform>(
     front: bool,
     value: &[u8],
 ) -> Answer {
-    cx.mine.cmd_set.inc();
+    count_set(kv, cx, key, 0, value.len());
     let mut refused = Status::NotStored;
     let updated = kv.update(key, cx, |old| {
         let Some(old) = old else {
@@ -296,6 +318,7 @@ fn delete<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, key: &[u8], cas: u64) -> An
     match updated.done {
         Done::Removed => {
             cx.mine.delete_hits.inc();
+            cx.mine.count_in(updated.class, PerClass::Delete);
             Answer::Ok { cas: 0 }
         }
         _ if exists => Answer::Refused(Status::Exists),
@@ -317,14 +340,18 @@ fn arith<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, arith: &Arith<'_>, cas: u64)
         change.map_or(Change::Keep, |(_, new)| Change::Store(new))
     });
     let hit = updated.was == Was::Live;
-    let (hits, misses) = match arith.decr {
-        true => (&cx.mine.decr_hits, &cx.mine.decr_misses),
-        false => (&cx.mine.incr_hits, &cx.mine.incr_misses),
+    let mine = cx.mine;
+    let (hits, misses, what) = match arith.decr {
+        true => (&mine.decr_hits, &mine.decr_misses, PerClass::Decr),
+        false => (&mine.incr_hits, &mine.incr_misses, PerClass::Incr),
     };
     match (outcome, updated.done) {
         (Ok(value), Done::Stored { cas }) => {
             match hit {
-                true => hits.inc(),
+                true => {
+                    hits.inc();
+                    mine.count_in(updated.class, what);
+                }
                 false => cx.mine.total_items.inc(),
             }
             Answer::Counter { value, cas }

@@ -127,6 +127,9 @@ pub(crate) fn datagram<P: Platform>(
             Ok(Step::Close) => break,
             Err(Full) => {
                 reply.rewind(mark);
+                if reply.move_on() {
+                    continue;
+                }
                 overflow(rest, reply);
                 return Err(Full);
             }

@@ -5,7 +5,7 @@ use crate::decimal::{self, Decimal};
 use crate::reply::{Full, Reply};
 use crate::request::Arith;
 use crate::store::{Cas, Change, Done, Entry, Exptime, Part, Value};
-use crate::{Context, Kv, Platform};
+use crate::{Context, Kv, PerClass, Platform};
 
 pub(super) const NON_NUMERIC: &[u8] =
     b"CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
@@ -87,9 +87,10 @@ pub(super) fn classic<P: Platform>(
 
 /// Counts up or down, and counts that.
 pub(super) fn step<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, step: &Step<'_>) -> Stepped {
-    let (hits, misses) = match step.up {
-        true => (&cx.mine.incr_hits, &cx.mine.incr_misses),
-        false => (&cx.mine.decr_hits, &cx.mine.decr_misses),
+    let mine = cx.mine;
+    let (hits, misses, what) = match step.up {
+        true => (&mine.incr_hits, &mine.incr_misses, PerClass::Incr),
+        false => (&mine.decr_hits, &mine.decr_misses, PerClass::Decr),
     };
     let mut stepped = Stepped::NotFound;
     let updated = kv.look_and_update(step.key, cx, |old| {
@@ -106,7 +107,10 @@ pub(super) fn step<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, step: &Step<'_>) -
             *cas = new;
             match created {
                 true => cx.mine.total_items.inc(),
-                false => hits.inc(),
+                false => {
+                    hits.inc();
+                    mine.count_in(updated.class, what);
+                }
             }
         }
         (Stepped::To { .. }, _) => {

@@ -67,6 +67,8 @@ impl Dump {
     ) -> Result<(), Full> {
         let mark = reply.mark();
         let usage = kv.usage();
+        // It is long, and cannot go on where it stopped.
+        reply.move_on();
         let lines = (reply.room() / DUMP_LINE_MIN) as u64;
         let fits = usage.items <= lines && usage.chains <= DUMP_CHAINS;
         if fits && self.put(kv, cx, reply).is_ok() {
@@ -144,6 +146,7 @@ fn put_cached<P: Platform>(
     if usage.is_none_or(|usage| usage.items == [0; 3]) {
         return;
     }
+    reply.move_on();
     let mut left = if limit == 0 { u32::MAX } else { limit };
     let mut at = Some(Cursor::default());
     for _ in 0..DUMP_CHAINS {

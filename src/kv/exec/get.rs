@@ -5,7 +5,7 @@ use super::put_rest;
 use crate::reply::{Full, Reply};
 use crate::request::{Get, Keys};
 use crate::store::{Amend, Change, Held, Look, Lookup, Updated, Value, Was};
-use crate::{Context, Kv, Platform};
+use crate::{Context, Kv, PerClass, Platform};
 
 const VALUE: &[u8; 6] = b"VALUE ";
 const END: &[u8; 5] = b"END\r\n";
@@ -179,9 +179,13 @@ fn answer_more<P: Platform>(
 ) -> Result<(), Full> {
     let mark = reply.mark();
     let found = match get.touch {
-        None => kv.get(key, Look::Use, cx, |value| {
-            put_value(kv, value, get.cas, reply)
-        }),
+        None => kv.get_if(
+            key,
+            Look::Use,
+            cx,
+            |value| put_value(kv, value, get.cas, reply),
+            Result::is_ok,
+        ),
         Some(exptime) => get_and_touch(kv, cx, key, exptime, |value| {
             put_value(kv, value, get.cas, reply)
         }),
@@ -204,6 +208,7 @@ fn put_value<P: Platform>(
     cas: bool,
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
+    reply.fits(value.text_len)?;
     reply.put(VALUE)?;
     if !cas {
         reply.put(value.text)?;
@@ -239,6 +244,9 @@ pub(crate) fn get_and_touch<P: Platform>(
             Err(Full) => Change::Keep,
         }
     });
+    if put.is_ok() {
+        cx.mine.count_in(updated.class, PerClass::Touch);
+    }
     looked_up(&updated, put)
 }
 
@@ -266,6 +274,7 @@ pub(super) fn touch<P: Platform>(
     let updated = kv.look_and_update(key, cx, |_| Change::Amend(amend));
     let hit = updated.was == Was::Live;
     count_touch(cx, hit);
+    cx.mine.count_in(updated.class, PerClass::Touch);
     match hit {
         true => b"TOUCHED\r\n",
         false => b"NOT_FOUND\r\n",

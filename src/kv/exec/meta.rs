@@ -9,7 +9,7 @@ use crate::limits::META_REPLY_MAX;
 use crate::reply::{Full, Reply};
 use crate::request::{Flags, Meta, Mode, Scratch, Verb};
 use crate::store::{Amend, Cas, Change, Done, Entry, Value};
-use crate::{Context, Kv, Platform};
+use crate::{Context, Kv, PerClass, Platform};
 
 /// Executes a meta command.
 ///
@@ -23,10 +23,23 @@ pub(super) fn run<P: Platform>(
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
     // What is done must be said: nothing is begun that might not be.
-    if reply.room() < META_REPLY_MAX {
+    if !reply.has_room_for(META_REPLY_MAX) {
         return Err(Full);
     }
-    cx.mine.cmd_meta.inc();
+    let done = execute(kv, cx, meta, reply);
+    // What did not fit is executed once more, or not at all.
+    if done.is_ok() {
+        cx.mine.cmd_meta.inc();
+    }
+    done
+}
+
+fn execute<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    meta: &Meta<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
     let mut scratch = Scratch::new();
     if meta.verb == Verb::Debug {
         return mget::debug(kv, cx, meta, &mut scratch, reply);
@@ -124,7 +137,10 @@ fn delete<P: Platform>(
     }
     match code {
         b"HD" if flags.invalidate => {}
-        b"HD" => cx.mine.delete_hits.inc(),
+        b"HD" => {
+            cx.mine.delete_hits.inc();
+            cx.mine.count_in(updated.class, PerClass::Delete);
+        }
         _ => cx.mine.delete_misses.inc(),
     }
     if code == b"HD" && flags.quiet {

@@ -8,7 +8,7 @@ use crate::limits::KEY_MAX;
 use crate::reply::{Full, Reply};
 use crate::request::{Flags, Meta, Scratch, BAD_FORMAT};
 use crate::store::{due, Amend, Cas, Change, Done, Entry, Look, Lookup, Value};
-use crate::{base64, Context, Kv, Platform};
+use crate::{base64, Context, Kv, PerClass, Platform};
 
 /// An item as `mg` shows it.
 struct View<'a> {
@@ -86,7 +86,7 @@ pub(super) fn get<P: Platform>(
             true => Look::Peek,
             false => Look::Use,
         };
-        let found = kv.get(flags.key, look, cx, |value| {
+        let answer = |value: &Value<'_>| {
             if value.stale() && !value.won() {
                 return Looked::Stale {
                     idle: value.idle(),
@@ -96,6 +96,9 @@ pub(super) fn get<P: Platform>(
             let view = View::of(value);
             let put = put(cx, flags, view, reply, |reply| put_rest(kv, value, reply));
             Looked::Answered(put.map(|_| ()))
+        };
+        let found = kv.get_if(flags.key, look, cx, answer, |looked| {
+            !matches!(looked, Looked::Answered(Err(Full)))
         });
         match found {
             Lookup::Hit(Looked::Stale { idle, fetched }) => before = Some((idle, fetched)),
@@ -154,12 +157,13 @@ fn get_and_change<P: Platform>(
     }
     if let Done::Stored { cas } = updated.done {
         cx.mine.total_items.inc();
-        count(cx, flags, &Lookup::Hit(()));
+        let class = kv.class_for_data(flags.key.len(), 0, 0);
+        count(cx, flags, &Lookup::Hit(()), class);
         let view = View::created(cas, flags.binary);
         return put(cx, flags, view, reply, |_| Ok(())).map(|_| ());
     }
     let found = looked_up(&updated, ());
-    count(cx, flags, &found);
+    count(cx, flags, &found, updated.class);
     match found {
         Lookup::Hit(()) => Ok(()),
         _ => miss(flags, reply),
@@ -167,9 +171,12 @@ fn get_and_change<P: Platform>(
 }
 
 /// As in memcached, a hit that touches is a touch, and a miss is a miss.
-fn count(cx: &Context<'_>, flags: &Flags<'_>, found: &Lookup<()>) {
+fn count(cx: &Context<'_>, flags: &Flags<'_>, found: &Lookup<()>, class: u8) {
     match found {
-        Lookup::Hit(()) if flags.ttl.is_some() => count_touch(cx, true),
+        Lookup::Hit(()) if flags.ttl.is_some() => {
+            count_touch(cx, true);
+            cx.mine.count_in(class, PerClass::Touch);
+        }
         _ => count_get(cx, found),
     }
 }
@@ -210,6 +217,7 @@ fn put(
     let with_value = flags.value && flags.cas != Some(view.cas);
     match with_value {
         true => {
+            reply.fits(view.len)?;
             reply.put(b"VA ")?;
             reply.put_decimal(len)?;
         }

@@ -14,7 +14,7 @@ use crate::base64;
 use crate::reply::{Full, Reply};
 use crate::request::{Flags, Request, Set, Store, ERROR};
 use crate::store::{Change, Done, Value};
-use crate::{stats, Context, Kv, Platform, VERSION};
+use crate::{stats, Context, Kv, PerClass, Platform, VERSION};
 
 /// Executes one command and appends its answer.
 ///
@@ -107,8 +107,10 @@ fn version(reply: &mut Reply<'_>) -> Result<(), Full> {
 }
 
 fn delete<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, key: &[u8]) -> &'static [u8] {
-    if kv.update(key, cx, |_| Change::Remove).done == Done::Removed {
+    let updated = kv.update(key, cx, |_| Change::Remove);
+    if updated.done == Done::Removed {
         cx.mine.delete_hits.inc();
+        cx.mine.count_in(updated.class, PerClass::Delete);
         b"DELETED\r\n"
     } else {
         cx.mine.delete_misses.inc();

@@ -4,7 +4,7 @@
 
 use crate::request::{Mode, Set, Store};
 use crate::store::{self, Cas, Change, Condition, Done, Entry, Exptime, Head, Part, Plain, Value};
-use crate::{Context, Kv, Platform};
+use crate::{Context, Kv, PerClass, Platform};
 
 pub(super) const BAD_CHUNK: &[u8] = b"CLIENT_ERROR bad data chunk\r\n";
 pub(super) const TOO_LARGE: &[u8] = b"SERVER_ERROR object too large for cache\r\n";
@@ -114,12 +114,16 @@ pub(super) fn put<P: Platform>(
         return Stored::Refused(TOO_LARGE);
     }
     cx.mine.cmd_set.inc();
+    // What goes straight is counted there.
+    let stored = put.block.and_then(|block| straight(kv, cx, put, block));
+    if let Some(stored) = stored {
+        return stored;
+    }
+    let class = kv.class_for_data(put.key.len(), put.flags, put.len);
+    cx.mine.count_in(class, PerClass::Set);
     let Some(block) = put.block else {
         return Stored::Refused(BAD_CHUNK);
     };
-    if let Some(stored) = straight(kv, cx, put, block) {
-        return stored;
-    }
     let data = block.strip_suffix(b"\r\n").unwrap_or(block);
     let mut judged = Judged::Missing;
     let mut len = data.len();
@@ -131,6 +135,11 @@ pub(super) fn put<P: Platform>(
         change(put, data, judged, old)
     });
     count_cas(cx, put.mode, judged);
+    match judged {
+        _ if put.mode != Mode::Cas => {}
+        Judged::Store | Judged::Stale => cx.mine.count_in(updated.class, PerClass::CasHit),
+        _ => cx.mine.count_in(updated.class, PerClass::CasBad),
+    }
     match (updated.done, judged) {
         (Done::Stored { cas }, _) => {
             cx.mine.total_items.inc();

@@ -3,9 +3,10 @@
 //! Classes are numbered from 1, as memcached's are.
 
 use super::{number, put_of};
+use crate::counters::PER_CLASS;
 use crate::reply::{Full, Reply};
-use crate::store::ClassUsage;
-use crate::{Context, Kv, Platform};
+use crate::store::{ClassUsage, History};
+use crate::{Context, Counters, Kv, Platform};
 
 /// Every class and its number.
 fn classes<'a, P: Platform>(
@@ -18,18 +19,40 @@ fn classes<'a, P: Platform>(
     })
 }
 
+/// Names of what is counted of commands, in the order of [`crate::PerClass`].
+const COMMANDS: [&str; PER_CLASS] = [
+    "cmd_set",
+    "delete_hits",
+    "incr_hits",
+    "decr_hits",
+    "cas_hits",
+    "cas_badval",
+    "touch_hits",
+];
+
+/// Has all classes count anew.
+pub(super) fn reset<P: Platform>(kv: &Kv<P>, cx: &Context<'_>) {
+    kv.reset_classes(|class| Counters::sums_of(cx.all, class));
+}
+
+/// How often who stored had to make room: nobody else does.
+fn direct_reclaims(history: &History) -> u64 {
+    history.evicted.wrapping_add(history.reclaimed)
+}
+
 fn used_chunks(usage: &ClassUsage) -> u64 {
     let total = usage.pages.saturating_mul(usage.chunks_per_page);
     total.saturating_sub(usage.free_chunks)
 }
 
 /// What `stats` says of all classes together.
-pub(super) fn sums<P: Platform>(kv: &Kv<P>, cx: &Context<'_>) -> [(&'static str, u64); 4] {
+pub(super) fn sums<P: Platform>(kv: &Kv<P>, cx: &Context<'_>) -> [(&'static str, u64); 5] {
     let mut sums = [
         ("crawler_reclaimed", 0u64),
         ("moves_to_cold", 0),
         ("moves_to_warm", 0),
         ("moves_within_lru", 0),
+        ("direct_reclaims", 0),
     ];
     for (_, usage) in classes(kv, cx) {
         let history = &usage.history;
@@ -38,6 +61,7 @@ pub(super) fn sums<P: Platform>(kv: &Kv<P>, cx: &Context<'_>) -> [(&'static str,
             history.moves_to_cold,
             history.moves_to_warm,
             history.moves_within_lru,
+            direct_reclaims(history),
         ];
         for ((_, sum), more) in sums.iter_mut().zip(more) {
             *sum = sum.wrapping_add(more);
@@ -79,11 +103,13 @@ pub(super) fn items<P: Platform>(
             ("reclaimed", history.reclaimed),
             ("expired_unfetched", history.expired_unfetched),
             ("evicted_unfetched", history.evicted_unfetched),
+            ("evicted_active", history.evicted_active),
             ("crawler_reclaimed", history.crawler_reclaimed),
             ("lrutail_reflocked", 0),
             ("moves_to_cold", history.moves_to_cold),
             ("moves_to_warm", history.moves_to_warm),
             ("moves_within_lru", history.moves_within_lru),
+            ("direct_reclaims", direct_reclaims(history)),
         ] {
             reply.put(b"STAT items:")?;
             reply.put_decimal(class)?;
@@ -118,6 +144,12 @@ pub(super) fn slabs<P: Platform>(
             ("free_chunks_end", 0),
         ] {
             put_of(reply, &[class], name, |reply| reply.put_decimal(value))?;
+        }
+        let index = u8::try_from(class.saturating_sub(1)).unwrap_or(u8::MAX);
+        let counted = Counters::sums_of(cx.all, index);
+        for ((name, count), since) in COMMANDS.iter().zip(counted).zip(usage.since) {
+            let count = count.saturating_sub(since);
+            put_of(reply, &[class], name, |reply| reply.put_decimal(count))?;
         }
     }
     number(reply, "active_slabs", active)?;

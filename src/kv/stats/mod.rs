@@ -20,7 +20,6 @@ const NEVER: &[&str] = &[
     "lru_crawler_running",
     "lru_crawler_starts",
     "crawler_items_checked",
-    "direct_reclaims",
 ];
 
 /// One of a worker's counters.
@@ -80,7 +79,7 @@ pub(crate) fn run<P: Platform>(
     };
     match what {
         b"reset" => {
-            reset(cx);
+            reset(kv, cx);
             return reply.put(b"RESET\r\n");
         }
         b"settings" => settings::put(kv, cx, reply)?,
@@ -160,7 +159,8 @@ fn put_of<'b>(
 }
 
 /// Answers nothing itself: sets back what `stats` counts.
-fn reset(cx: &Context<'_>) {
+fn reset<P: Platform>(kv: &Kv<P>, cx: &Context<'_>) {
+    classes::reset(kv, cx);
     cx.all.iter().for_each(Counters::reset);
     cx.host.reset();
 }

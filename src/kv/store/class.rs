@@ -19,6 +19,7 @@ use super::layout::Layout;
 use super::list::List;
 use super::pin;
 use super::value::{ClassUsage, History};
+use crate::counters::PER_CLASS;
 use crate::limits::PIN_CHUNK_MIN;
 use crate::platform::Memory;
 use crate::Now;
@@ -76,6 +77,8 @@ pub(super) struct Class {
     /// the table, and pinned.
     pub(super) others: u64,
     pub(super) history: History,
+    /// What had been counted of commands when that was last forgotten.
+    since: [u64; PER_CLASS],
     /// What was the second oldest of cold when an item had to go.
     expected: Option<Expected>,
     /// Items that had to go, or could not come, since pages were last weighed.
@@ -328,6 +331,12 @@ impl Class {
         oldest.map_or(0, |item| now.0.saturating_sub(arena.used_at(item)))
     }
 
+    /// Begins to count anew, with commands from those on.
+    pub(super) fn reset(&mut self, since: [u64; PER_CLASS]) {
+        self.history = History::default();
+        self.since = since;
+    }
+
     pub(super) fn usage<M: Memory>(&self, arena: &Arena<M>, now: Now) -> ClassUsage {
         let chunks = self.pages.saturating_mul(self.per_page) as u64;
         let items = self.items();
@@ -344,6 +353,7 @@ impl Class {
             items,
             ages: [&self.hot, &self.warm, &self.cold].map(age),
             history: self.history,
+            since: self.since,
         }
     }
 

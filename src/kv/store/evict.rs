@@ -255,6 +255,8 @@ impl<P: Platform> Kv<P> {
         }
         let nonzero = u64::from(self.arena.expire(item) != 0);
         history.evicted = history.evicted.wrapping_add(1);
+        let active = u64::from(self.arena.has(item, Mark::ACTIVE));
+        history.evicted_active = history.evicted_active.wrapping_add(active);
         history.evicted_nonzero = history.evicted_nonzero.wrapping_add(nonzero);
         history.evicted_unfetched = history.evicted_unfetched.wrapping_add(unfetched);
         history.evicted_time = now.0.saturating_sub(self.arena.used_at(item));

@@ -270,14 +270,27 @@ impl<P: Platform> Kv<P> {
         cx: &Context<'_>,
         found: impl FnOnce(&Value<'_>) -> R,
     ) -> Lookup<R> {
+        self.get_if(key, look, cx, found, |_| true)
+    }
+
+    /// As [`Kv::get`], but the item is used only if `done` says so of what was found:
+    /// who comes back to look again, with more room for an answer, uses it once.
+    pub(crate) fn get_if<R>(
+        &self,
+        key: &[u8],
+        look: Look,
+        cx: &Context<'_>,
+        found: impl FnOnce(&Value<'_>) -> R,
+        done: impl FnOnce(&R) -> bool,
+    ) -> Lookup<R> {
         let hash = self.hasher.hash(key);
         match self.look_up(key, hash, cx) {
             Ok(item) => {
-                let hit = Lookup::Hit(found(&item.value()));
-                if look == Look::Use {
+                let found = found(&item.value());
+                if look == Look::Use && done(&found) {
                     item.use_it();
                 }
-                hit
+                Lookup::Hit(found)
             }
             Err(missed) => missed,
         }
@@ -349,6 +362,13 @@ impl<P: Platform> Kv<P> {
     /// The size class of an item.
     pub fn class_of(&self, value: &Value<'_>) -> u8 {
         self.layout.class_of(&self.arena, value.item)
+    }
+
+    /// The class that an item is for whose data have that length; none has the largest
+    /// number.
+    pub(crate) fn class_for_data(&self, key_len: usize, flags: u32, len: usize) -> u8 {
+        let shape = self.shape_for(item::size(key_len, flags, len));
+        shape.map_or(u8::MAX, |shape| shape.class)
     }
 
     /// Whether an item of this shape can be stored at all: `len` is without

@@ -13,7 +13,7 @@ use super::write::Words;
 use super::{layout, Kv, Life};
 use crate::decimal;
 use crate::limits::{ITEM_FLAGS, ITEM_OVERHEAD, PIN_CHUNK_MIN};
-use crate::{Context, Platform};
+use crate::{Context, PerClass, Platform};
 
 /// At most what memcached counts of an item in addition to what we do.
 const AROUND: usize = ITEM_OVERHEAD + ITEM_FLAGS + 2;
@@ -134,15 +134,28 @@ impl<P: Platform> Kv<P> {
     /// no chunk to be had at once. Nothing has been done then.
     #[inline(always)]
     pub fn put(&self, new: &Plain<'_>, condition: Condition, cx: &Context<'_>) -> Option<Put> {
-        let put = self.try_put(new, condition, cx)?;
+        let (put, class, old) = self.try_put(new, condition, cx)?;
+        cx.mine.count_in(class, PerClass::Set);
+        match (&put, condition) {
+            (Put::Stored(_), Condition::Cas(_)) => cx.mine.count_in(old, PerClass::CasHit),
+            (Put::Other, _) => cx.mine.count_in(old, PerClass::CasBad),
+            _ => {}
+        }
         if let Put::Stored(_) = put {
             self.work(cx);
         }
         Some(put)
     }
 
+    /// With the class that the item is for, and if the condition is a cas number, that of
+    /// the live item.
     #[inline(always)]
-    fn try_put(&self, new: &Plain<'_>, condition: Condition, cx: &Context<'_>) -> Option<Put> {
+    fn try_put(
+        &self,
+        new: &Plain<'_>,
+        condition: Condition,
+        cx: &Context<'_>,
+    ) -> Option<(Put, u8, u8)> {
         // Lengths of what is in memory are far too small to overflow.
         let text_len = new.key.len().wrapping_add(new.rest_len());
         let size = HEADER.wrapping_add(text_len);
@@ -158,16 +171,18 @@ impl<P: Platform> Kv<P> {
         let stripe = &mut *self.stripes.get(index)?.write();
         let found = self.find(stripe, hash, new.key);
         let live = || found.filter(|found| self.life_of(found.header, cx.now) == Life::Live);
+        let mut old = u8::MAX;
         match condition {
             Condition::Always => {}
-            Condition::Absent if live().is_some() => return Some(Put::Present),
+            Condition::Absent if live().is_some() => return Some((Put::Present, class, old)),
             Condition::Absent => {}
             Condition::Present | Condition::Cas(_) => match (live(), condition) {
-                (None, _) => return Some(Put::Missing),
-                (Some(Found { header, .. }), Condition::Cas(cas))
-                    if cas == 0 || cas != header.cas() =>
-                {
-                    return Some(Put::Other);
+                (None, _) => return Some((Put::Missing, class, old)),
+                (Some(Found { item, header, .. }), Condition::Cas(cas)) => {
+                    old = self.layout.class_of(&self.arena, item);
+                    if cas == 0 || cas != header.cas() {
+                        return Some((Put::Other, class, old));
+                    }
                 }
                 _ => {}
             },
@@ -190,7 +205,7 @@ impl<P: Platform> Kv<P> {
                 self.put_new(mine, hash, found, new, class, cx)?
             }
         };
-        Some(Put::Stored(cas))
+        Some((Put::Stored(cas), class, old))
     }
 
     /// As [`Kv::put`], into a chunk of its own.

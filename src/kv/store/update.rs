@@ -110,7 +110,7 @@ impl<P: Platform> Kv<P> {
         cx: &Context<'_>,
         mut decide: impl FnMut(Option<&Value<'_>>) -> Change<'c>,
     ) -> Updated {
-        let mut was = Was::Missing;
+        let mut was = (Was::Missing, u8::MAX);
         let mut spare = Spare::default();
         let mut wanted = None;
         let mut done = Done::NoMemory;
@@ -150,17 +150,19 @@ impl<P: Platform> Kv<P> {
             Done::NoMemory => self.count_refusal(wanted),
             _ => {}
         }
-        Updated { was, done }
+        let (was, class) = was;
+        Updated { was, done, class }
     }
 
     /// Nothing has been done if this fails; it says what is wanting, and where.
-    /// `spare` are chunks that the caller holds, and are used if they fit.
+    /// `spare` are chunks that the caller holds, and are used if they fit; `was` is what
+    /// was there, and the class of a live item.
     fn try_update<'c>(
         &self,
         key: &[u8],
         cx: &Context<'_>,
         decide: &mut impl FnMut(Option<&Value<'_>>) -> Change<'c>,
-        was: &mut Was,
+        was: &mut (Was, u8),
         spare: &mut Spare,
     ) -> Result<Done, (u8, Busy)> {
         let hash = self.hash(key);
@@ -170,15 +172,17 @@ impl<P: Platform> Kv<P> {
         };
         let stripe = &mut *lock.write();
         let found = self.find(stripe, hash, key);
-        *was = match found.map(|found| self.life_of(found.header, cx.now)) {
+        let life = match found.map(|found| self.life_of(found.header, cx.now)) {
             None => Was::Missing,
             Some(Life::Live) => Was::Live,
             Some(Life::Expired) => Was::Expired,
             Some(Life::Flushed) => Was::Flushed,
         };
-        let live = found.filter(|_| *was == Was::Live);
+        let live = found.filter(|_| life == Was::Live);
         let value = live.map(|found| self.value_of(found.item, found.header, key.len(), cx.now));
         let (found, live) = (found.map(|found| found.item), live.map(|found| found.item));
+        let class = live.map_or(u8::MAX, |live| self.layout.class_of(&self.arena, live));
+        *was = (life, class);
         match decide(value.as_ref()) {
             Change::Keep => Ok(Done::Nothing),
             Change::Remove => {

@@ -5,6 +5,7 @@ use core::sync::atomic::Ordering;
 
 use super::value::ClassUsage;
 use super::Kv;
+use crate::counters::PER_CLASS;
 use crate::{Now, Platform};
 
 /// What is in a store at one moment.
@@ -62,5 +63,13 @@ impl<P: Platform> Kv<P> {
     pub fn class_usage(&self, class: u8, now: Now) -> Option<ClassUsage> {
         let class = self.class(class)?.lock();
         Some(class.usage(&self.arena, now))
+    }
+
+    /// Has all classes forget what has happened; `counted` says what has been counted of
+    /// commands for each until now.
+    pub(crate) fn reset_classes(&self, counted: impl Fn(u8) -> [u64; PER_CLASS]) {
+        for (index, class) in (0u8..).zip(self.classes.iter()) {
+            class.lock().reset(counted(index));
+        }
     }
 }

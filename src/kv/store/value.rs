@@ -3,6 +3,7 @@
 
 use super::header::{Header, Mark};
 use super::item::{Item, HEADER};
+use crate::counters::PER_CLASS;
 use crate::{decimal, Now};
 
 /// What was found under a key.
@@ -284,6 +285,8 @@ pub struct Updated {
     pub was: Was,
     /// What was done.
     pub done: Done,
+    /// The class of the live item that was there; none has the largest number.
+    pub class: u8,
 }
 
 /// How far a walk over all items has come.
@@ -328,6 +331,8 @@ pub struct ClassUsage {
     pub ages: [u32; 3],
     /// What has happened to it.
     pub history: History,
+    /// What commands had been counted when that began.
+    pub since: [u64; PER_CLASS],
 }
 
 /// What has happened to a class's items.
@@ -339,6 +344,8 @@ pub struct History {
     pub evicted_nonzero: u64,
     /// Those of them that had never been fetched.
     pub evicted_unfetched: u64,
+    /// Those of them that had been used again since they became old.
+    pub evicted_active: u64,
     /// How many seconds the last of them had not been used.
     pub evicted_time: u32,
     /// Dead items whose chunk was taken for a new one.

@@ -12,7 +12,7 @@ use blackbox::case::Transport;
 use blackbox::client::Client;
 use blackbox::server::{self, Server};
 use blackbox::template::show;
-use blackbox::{ask, checks, histories, stream};
+use blackbox::{ask, checks, density, histories, stream};
 use clap::{Args, Parser, Subcommand};
 
 /// Black-box tests for anything that speaks memcached.
@@ -32,6 +32,8 @@ enum Command {
     /// Have several clients at the same keys, and check that an order of their
     /// requests explains what each was told (linearizability)
     Histories(HistoriesArgs),
+    /// Count how many items a server holds: store more than that, read all back
+    Density(DensityArgs),
     /// Send each text as one request and print the conversation
     Ask(AskArgs),
     /// Wait until the server answers
@@ -94,6 +96,24 @@ struct HistoriesArgs {
 }
 
 #[derive(Debug, Args)]
+struct DensityArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// What carries the requests
+    #[arg(long, value_enum, default_value = "udp")]
+    transport: Transport,
+    /// How many keys, of 16 bytes, are stored
+    #[arg(long, default_value_t = 800_000)]
+    keys: u64,
+    /// Bytes of a value
+    #[arg(long, default_value_t = 32)]
+    value_size: usize,
+    /// Milliseconds an answer may take
+    #[arg(long, default_value_t = 5000)]
+    timeout_ms: u64,
+}
+
+#[derive(Debug, Args)]
 struct AskArgs {
     /// Address of the server
     #[arg(long)]
@@ -139,6 +159,14 @@ impl Cli {
                 let time = Duration::try_from_secs_f64(args.duration)?;
                 let timeout = Duration::from_millis(args.timeout_ms);
                 histories::run(addr, args.transport, time, timeout)
+            }
+            Command::Density(args) => {
+                let (addr, _server) = args.server.start(args.transport)?;
+                let timeout = Duration::from_millis(args.timeout_ms);
+                let (keys, size) = (args.keys, args.value_size);
+                let held = density::count(addr, args.transport, keys, size, timeout)?;
+                println!("{held} of {keys}");
+                Ok(true)
             }
             Command::Ask(args) => {
                 let timeout = Duration::from_millis(args.timeout_ms);

@@ -5,7 +5,8 @@
 //!
 //! Three suites share the client: [`runner`] plays the table of cases in
 //! `tests/cases`, [`checks`] runs the seven timed regression checks, and
-//! [`histories`] has several clients at the same keys.
+//! [`histories`] has several clients at the same keys. [`density`] counts what a
+//! server holds.
 
 #![forbid(unsafe_code)]
 
@@ -13,9 +14,11 @@ pub mod ask;
 pub mod case;
 pub mod checks;
 pub mod client;
+pub mod density;
 pub mod frame;
 pub mod histories;
 pub mod packet;
+mod patient;
 pub mod runner;
 pub mod server;
 pub mod stream;

@@ -235,3 +235,88 @@ fn sums_are_over_all_workers_and_reset_is_for_all() {
     assert_eq!(session.stat("cmd_set"), 0);
     assert_eq!(session.stat("curr_items"), 1, "still there");
 }
+
+#[test]
+fn what_is_counted_by_class_makes_up_what_is_counted_in_all() {
+    let session = Session::new(4 * MIB);
+    let value = "v".repeat(3000);
+    for (key, value) in [("s", "1"), ("m", &value[..200]), ("l", &value)] {
+        for command in ["set", "add", "replace", "append", "prepend"] {
+            let len = value.len();
+            session.ask(format!("{command} {key} 0 0 {len}\r\n{value}\r\n"));
+        }
+        session.ask(format!("cas {key} 0 0 1 1\r\n1\r\n"));
+        session.ask(format!(
+            "ms {key} 2 E9\r\n10\r\nms {key} 2 C9 E5\r\n10\r\nms {key} 2 C9\r\n10\r\n"
+        ));
+        session.ask(format!(
+            "incr {key} 1\r\ndecr {key} 1\r\nma {key}\r\nma {key} MD\r\n"
+        ));
+        session.ask(format!("touch {key} 0\r\ngat 0 {key}\r\nmg {key} T0\r\n"));
+        session.ask(format!(
+            "delete {key}\r\nset {key} 0 0 1\r\n1\r\nmd {key}\r\n"
+        ));
+        session.ask(format!(
+            "mg {key}new N0 T0\r\nmd {key}new I\r\ndelete no\r\ntouch no 0\r\n"
+        ));
+        session.ask(format!("set {key} 0 0 1\r\n123\r\n"));
+    }
+    let names = [
+        "cmd_set",
+        "delete_hits",
+        "incr_hits",
+        "decr_hits",
+        "cas_hits",
+        "cas_badval",
+        "touch_hits",
+    ];
+    let sum = |name: &str| -> u64 {
+        let lines = lines(&session, "slabs");
+        let of_classes = lines
+            .iter()
+            .filter(|(line, _)| line.ends_with(&format!(":{name}")));
+        of_classes
+            .map(|(_, value)| value.parse::<u64>().unwrap())
+            .sum()
+    };
+    for name in names {
+        assert!(sum(name) >= 3, "{name}: {}", sum(name));
+        assert_eq!(sum(name), session.stat(name), "{name}");
+    }
+    session.ask("stats reset\r\n");
+    for name in names {
+        assert_eq!((sum(name), session.stat(name)), (0, 0), "{name}");
+    }
+    session.ask("set s 0 0 1\r\n1\r\n");
+    assert_eq!(sum("cmd_set"), 1);
+}
+
+#[test]
+fn reset_forgets_what_happened_to_items() {
+    let session = Session::new(MIB);
+    for number in 0..5000 {
+        session.set(&format!("key{number}"), 0, &"v".repeat(300));
+    }
+    let of_items = |name: &str| -> u64 {
+        let lines = lines(&session, "items");
+        let those = lines
+            .iter()
+            .filter(|(line, _)| line.ends_with(&format!(":{name}")));
+        those.map(|(_, value)| value.parse::<u64>().unwrap()).sum()
+    };
+    let names = [
+        "evicted",
+        "evicted_unfetched",
+        "moves_to_cold",
+        "direct_reclaims",
+    ];
+    for name in names {
+        assert!(of_items(name) > 0, "{name}");
+    }
+    assert_eq!(of_items("direct_reclaims"), session.stat("direct_reclaims"));
+    assert_eq!(of_items("evicted"), session.stat("evictions"));
+    session.ask("stats reset\r\n");
+    for name in names {
+        assert_eq!(of_items(name), 0, "{name}");
+    }
+}
