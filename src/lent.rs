@@ -2,12 +2,12 @@
 //! Buffers that are large and rarely needed: for requests in pieces that are long, and
 //! for long replies. All responders share them, and have one for one packet.
 //!
-//! Who finds none waits with bottom halves off, so a buffer is never held while
-//! others get its holder's CPU, and is asked for with no lock of the store held: who
-//! has one takes such locks. Who has one for a reply asks for none for a request.
+//! Who finds none waits with bottom halves off, so no holder lets others have its CPU
+//! once somebody waits; and it is asked for with no lock of the store held: who has one
+//! takes such locks. Who has one for a reply asks for none for a request.
 
 use crate::sys::{cpu, exclusive::Exclusive, memory, time};
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use kernel::{page::PAGE_SIZE, prelude::*};
 
 /// How long a buffer is waited for at most: far longer than the longest reply takes
@@ -19,6 +19,8 @@ const WAIT_NS: u64 = 1_000_000_000;
 pub(crate) struct Lent {
     /// One that is lent has left its slot.
     slots: KVec<Exclusive<Option<VVec<u8>>>>,
+    /// How many wait for one now.
+    waiting: AtomicUsize,
     /// How often one was waited for, and how often in vain.
     pub(crate) waited: AtomicU64,
     pub(crate) missing: AtomicU64,
@@ -34,6 +36,7 @@ impl Lent {
         }
         Ok(Self {
             slots,
+            waiting: AtomicUsize::new(0),
             waited: AtomicU64::new(0),
             missing: AtomicU64::new(0),
         })
@@ -55,9 +58,25 @@ impl Lent {
         self.slots.iter().find_map(|slot| slot.take()?.take())
     }
 
+    /// Somebody waits. Relaxed: who has just begun to is seen a little later.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.waiting.load(Relaxed) != 0
+    }
+
     /// Somebody has each of them, and is at it on another CPU.
     fn wait(&self) -> Option<VVec<u8>> {
         self.waited.fetch_add(1, Relaxed);
+        self.waiting.fetch_add(1, Relaxed);
+        let found = self.look();
+        self.waiting.fetch_sub(1, Relaxed);
+        if found.is_none() {
+            self.missing.fetch_add(1, Relaxed);
+        }
+        found
+    }
+
+    /// Looks until one is there, or for too long.
+    fn look(&self) -> Option<VVec<u8>> {
         let begin = time::local_ns();
         while time::local_ns().saturating_sub(begin) < WAIT_NS {
             cpu::relax();
@@ -65,7 +84,6 @@ impl Lent {
                 return Some(buffer);
             }
         }
-        self.missing.fetch_add(1, Relaxed);
         None
     }
 

@@ -175,22 +175,37 @@ impl Pace for Stretch<'_, '_> {
     }
 }
 
-/// For who must not stop just now: counts the packets, for another.
-#[derive(Default)]
-pub(crate) struct Later(usize);
+/// For who has what others may wait for: does not stop while `wanted` says so.
+pub(crate) struct Hurried<'a, P, W> {
+    pace: &'a mut P,
+    wanted: W,
+    /// Packets that the other has not been told of.
+    later: usize,
+}
 
-impl Later {
-    /// Tells the other of all of them.
-    pub(crate) fn tell(self, pace: &mut impl Pace) {
-        for _ in 0..self.0 {
-            pace.step();
+impl<'a, P: Pace, W: Fn() -> bool> Hurried<'a, P, W> {
+    pub(crate) fn new(pace: &'a mut P, wanted: W) -> Self {
+        Self {
+            pace,
+            wanted,
+            later: 0,
+        }
+    }
+
+    /// Nobody need wait any more.
+    pub(crate) fn end(self) {
+        for _ in 0..self.later {
+            self.pace.step();
         }
     }
 }
 
-impl Pace for Later {
+impl<P: Pace, W: Fn() -> bool> Pace for Hurried<'_, P, W> {
     fn step(&mut self) {
-        self.0 = self.0.saturating_add(1);
+        match (self.wanted)() {
+            true => self.later = self.later.saturating_add(1),
+            false => self.pace.step(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     dispatch::Lane,
     lent::Lent,
     nodes::Rosters,
-    pace::{Later, Manners, Pace},
+    pace::{Hurried, Manners, Pace},
     platform::Kernel,
     stats::{KernelHost, Loss, Losses, Supplies},
     sys::{
@@ -299,8 +299,8 @@ impl Responder {
         sent.map(|_| ())
     }
 
-    /// The same of a reply that has asked for a long buffer. While it has one, others wait for
-    /// that: it is sent in one go, and whose turn it is then is seen afterwards.
+    /// The same of a reply that has asked for a long buffer. When others wait for that, it
+    /// is sent in one go, and whose turn it is then is seen afterwards.
     #[cold]
     #[inline(never)]
     fn send_long(
@@ -320,11 +320,11 @@ impl Responder {
             stock: &mut self.stock,
         };
         let text = buffer.get(..len).unwrap_or_default();
-        let mut later = Later::default();
+        let mut hurried = Hurried::new(pace, || shared.replies.is_wanted());
         let sheets = &mut self.sheets;
-        let sent = train::send_long(outlet, sheets, request, request_id, text, &mut later);
+        let sent = train::send_long(outlet, sheets, request, request_id, text, &mut hurried);
         self.long.put_back();
-        later.tell(pace);
+        hurried.end();
         sent
     }
 }
