@@ -60,7 +60,9 @@ impl<P: Platform> Kv<P> {
 
     /// What a class holds; `None` behind the last class.
     pub fn class_usage(&self, class: u8, now: Now) -> Option<ClassUsage> {
-        let class = self.class(class)?.lock();
-        Some(class.usage(&self.arena, now))
+        let lock = self.class(class)?.lock();
+        let mut usage = lock.usage();
+        self.each_order(class, |order| order.add_to(&mut usage, &self.arena, now));
+        Some(usage)
     }
 }

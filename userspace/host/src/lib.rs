@@ -30,6 +30,7 @@ pub type Userspace = Process<Region>;
 impl<M: Memory + 'static> Platform for Process<M> {
     type RwLock = SharedLock;
     type SpinLock = Lock;
+    type OrderLock = Lock;
     type Memory = M;
     type Array<T: Send + Sync> = Box<[T]>;
 
@@ -89,7 +90,7 @@ unsafe impl RawRwLock for SharedLock {
     }
 }
 
-/// A class's lock.
+/// The lock of a class, or of a shard.
 pub struct Lock(parking_lot::RawMutex);
 
 // SAFETY: `parking_lot`'s lock excludes, acquires and releases as asked.

@@ -137,6 +137,7 @@ mod races {
     impl<R: RawRwLock + 'static, S: RawSpinLock + 'static> Platform for With<R, S> {
         type RwLock = R;
         type SpinLock = S;
+        type OrderLock = S;
         type Memory = Region;
         type Array<T: Send + Sync> = Box<[T]>;
 
