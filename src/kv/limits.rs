@@ -160,7 +160,7 @@ pub const SHARD_CHUNKS: usize = 16;
 /// In a row a CPU evicts at most so many items of one shard...
 pub const TURN_MAX: u32 = 64;
 
-/// ...and no more than this part of it.
+/// ...and no more than this part of it, by a power of two.
 pub const TURN_SHARE: u32 = 32;
 
 /// Smallest chunk whose item can be pinned: less is copied in less time than

@@ -203,7 +203,7 @@ impl<P: Platform> Kv<P> {
                         Leave::Out => order.take_out(&self.arena, item),
                     }
                     self.expect_next(order, class, mine.stripe);
-                    self.note_turn(class, turn, index, order.len());
+                    turn.note(index, order.len(), shards);
                     drop(shard);
                     self.free_pieces(class, item);
                     return Ok(item);

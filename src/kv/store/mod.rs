@@ -106,7 +106,7 @@ pub struct Kv<P: Platform> {
     config: Config,
     /// The last cas number given to an item; the first is 1. Relaxed: numbers
     /// are different, and grow for each key, whose stripe is locked then.
-    cas: AtomicU64,
+    cas: Line<AtomicU64>,
     /// Items last used up to now are flushed. Ahead of the clock, if there were
     /// several flushes in one second. Released by who flushes, so that whoever
     /// learns of that sees it too.
@@ -131,6 +131,10 @@ pub struct Kv<P: Platform> {
     /// Chains to be crawled beside the stores of this second.
     to_crawl: AtomicU32,
 }
+
+/// What all who store write, away from what others read.
+#[repr(align(64))]
+struct Line<T>(T);
 
 /// An item that has been found. Nobody changes it meanwhile: to be copied, and
 /// nothing else.
@@ -215,7 +219,7 @@ impl<P: Platform> Kv<P> {
             single: chain::text_room(chunk_max(&chunk_sizes)),
             hasher: Keyed::new(config.hash_key),
             config,
-            cas: AtomicU64::new(0),
+            cas: Line(AtomicU64::new(0)),
             flushed: AtomicU32::new(0),
             flush: SpinLock::new(0)?,
             flush_at: AtomicU32::new(0),
@@ -413,7 +417,7 @@ impl<P: Platform> Kv<P> {
     fn next_cas(&self, from: Cas) -> u64 {
         match from {
             Cas::Is(cas) => cas,
-            Cas::Keep | Cas::Next => self.cas.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
+            Cas::Keep | Cas::Next => self.cas.0.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
         }
     }
 

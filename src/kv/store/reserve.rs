@@ -19,8 +19,8 @@ use super::item::Item;
 use super::layout::prev_power_of_two;
 use super::{Class, Kv};
 use crate::limits::{
-    CLASSES_MAX, RESERVES_MAX, RESERVE_BYTES, RESERVE_CHUNK_MAX, RESERVE_SHARE, TURN_MAX,
-    TURN_SHARE,
+    CLASSES_MAX, RESERVES_MAX, RESERVE_BYTES, RESERVE_CHUNK_MAX, RESERVE_SHARE, SHARDS_MAX,
+    TURN_MAX, TURN_SHARE,
 };
 use crate::Platform;
 
@@ -34,28 +34,51 @@ pub(super) struct Reserve {
 
 /// Which shard a CPU evicts from, and how many items more in a row; 0 if it has not
 /// begun.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Turn {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn<'a> {
+    /// Where that is kept.
+    place: Option<&'a AtomicU32>,
     pub(super) shard: usize,
     left: u32,
 }
 
-impl Turn {
-    const LEFT_SHIFT: u32 = 16;
+impl<'a> Turn<'a> {
+    const LEFT_SHIFT: u32 = 8;
 
-    fn from_word(word: u32) -> Self {
+    fn load(place: Option<&'a AtomicU32>) -> Self {
+        // Relaxed: a hint, as all of it.
+        let word = place.map_or(0, |place| place.load(Ordering::Relaxed));
+        // The low bits, cut on purpose.
+        let shard = usize::from(word as u8);
         Self {
-            shard: (word & (1 << Self::LEFT_SHIFT) - 1) as usize,
+            place,
+            shard,
             left: word.wrapping_shr(Self::LEFT_SHIFT),
         }
     }
 
-    fn to_word(self) -> u32 {
-        // There are far fewer.
-        let shard = u32::try_from(self.shard).unwrap_or(0);
-        shard | self.left.wrapping_shl(Self::LEFT_SHIFT)
+    /// Notes that an item of a shard has gone, where there were so many. It was to
+    /// begin at this turn, among so many shards.
+    #[inline]
+    pub(super) fn note(self, shard: usize, items: u64, shards: usize) {
+        let left = match self.left {
+            left if left > 0 && shard == self.shard => left,
+            _ => {
+                let share = items.wrapping_shr(TURN_SHARE.trailing_zeros());
+                u32::try_from(share).unwrap_or(u32::MAX).clamp(1, TURN_MAX)
+            }
+        };
+        let left = left.saturating_sub(1);
+        let next = shard.wrapping_add(usize::from(left == 0)) & shards.wrapping_sub(1);
+        // There are far fewer of both.
+        let word = next as u32 | left.wrapping_shl(Self::LEFT_SHIFT);
+        if let Some(place) = self.place {
+            place.store(word, Ordering::Relaxed);
+        }
     }
 }
+
+const _: () = assert!(SHARDS_MAX <= 1 << Turn::LEFT_SHIFT && TURN_SHARE.is_power_of_two());
 
 impl Reserve {
     pub(super) fn new() -> Self {
@@ -148,39 +171,8 @@ impl<P: Platform> Kv<P> {
 
     /// Where this CPU is to look first for an item of a class that may go.
     #[inline]
-    pub(super) fn turn(&self, class: u8) -> Turn {
-        let word = self
-            .reserve()
-            .and_then(|own| own.turns.get(usize::from(class)));
-        // Relaxed: a hint.
-        word.map_or(Turn::default(), |word| {
-            Turn::from_word(word.load(Ordering::Relaxed))
-        })
-    }
-
-    /// Notes that an item of a shard has gone, where there were so many, by who had
-    /// looked at that turn.
-    #[inline]
-    pub(super) fn note_turn(&self, class: u8, turn: Turn, shard: usize, items: u64) {
-        let left = match turn {
-            Turn { shard: same, left } if same == shard && left > 0 => left,
-            _ => {
-                let share = items / u64::from(TURN_SHARE);
-                u32::try_from(share).unwrap_or(u32::MAX).clamp(1, TURN_MAX)
-            }
-        };
-        let next = match left.saturating_sub(1) {
-            0 => Turn {
-                shard: shard.wrapping_add(1) & self.shards_of(class).wrapping_sub(1),
-                left: 0,
-            },
-            left => Turn { shard, left },
-        };
-        if let Some(word) = self
-            .reserve()
-            .and_then(|own| own.turns.get(usize::from(class)))
-        {
-            word.store(next.to_word(), Ordering::Relaxed);
-        }
+    pub(super) fn turn(&self, class: u8) -> Turn<'_> {
+        let own = self.reserve();
+        Turn::load(own.and_then(|own| own.turns.get(usize::from(class))))
     }
 }

@@ -38,7 +38,8 @@ pub(super) struct Spread {
 impl Spread {
     fn new(chunk_size: usize, page_size: usize, most: usize) -> Self {
         let units = (chunk_size / UNIT).max(1) as u64;
-        let shards = prev_power_of_two(page_size / chunk_size.max(1) / SHARD_CHUNKS).min(most);
+        let each = page_size.checked_div(chunk_size).unwrap_or(0) / SHARD_CHUNKS;
+        let shards = prev_power_of_two(each).min(most);
         Self {
             per_unit: (1u64 << 32).checked_div(units).map_or(0, |per| per as u32),
             mask: u32::try_from(shards.saturating_sub(1)).unwrap_or(0),
