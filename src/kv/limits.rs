@@ -148,14 +148,14 @@ pub const RESERVE_SHARE: usize = 64;
 pub const RESERVES_MAX: usize = 64;
 
 /// Most shards of the orders of use; a power of two.
-pub const SHARDS_MAX: usize = 16;
+pub const SHARDS_MAX: usize = 8;
 
 /// Memory for each of them, at least: what a shard takes besides is a few KiB.
 pub const SHARD_MEMORY: usize = 512 << 10;
 
 /// Chunks of each page that a shard has at least; a class of larger ones is in fewer
 /// shards.
-pub const SHARD_CHUNKS: usize = 16;
+pub const SHARD_CHUNKS: usize = 32;
 
 /// In a row a CPU evicts at most so many items of one shard...
 pub const TURN_MAX: u32 = 64;

@@ -339,7 +339,8 @@ pub struct History {
     pub evicted_nonzero: u64,
     /// Those of them that had never been fetched.
     pub evicted_unfetched: u64,
-    /// How many seconds the last of them had not been used.
+    /// How many seconds the last of them had not been used; of those of several
+    /// shards, the most.
     pub evicted_time: u32,
     /// Dead items whose chunk was taken for a new one.
     pub reclaimed: u64,
