@@ -76,6 +76,7 @@ void ub_rwlock_write_lock(rwlock_t *lock);
 bool ub_rwlock_write_trylock(rwlock_t *lock);
 void ub_rwlock_write_unlock(rwlock_t *lock);
 void ub_spinlock_init(spinlock_t *lock);
+void ub_spinlock_init_inner(spinlock_t *lock);
 void ub_spinlock_lock(spinlock_t *lock);
 bool ub_spinlock_trylock(spinlock_t *lock);
 void ub_spinlock_unlock(spinlock_t *lock);

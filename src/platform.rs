@@ -11,6 +11,7 @@ pub(crate) struct Kernel;
 impl kv::Platform for Kernel {
     type RwLock = lock::RwLock;
     type SpinLock = lock::SpinLock;
+    type OrderLock = lock::OrderLock;
     type Memory = memory::Region;
     type Array<T: Send + Sync> = KVVec<T>;
 

@@ -147,6 +147,22 @@ pub const RESERVE_SHARE: usize = 64;
 /// Most CPUs that have chunks of their own; a power of two.
 pub const RESERVES_MAX: usize = 64;
 
+/// Most shards of the orders of use; a power of two.
+pub const SHARDS_MAX: usize = 8;
+
+/// Memory for each of them, at least: what a shard takes besides is a few KiB.
+pub const SHARD_MEMORY: usize = 512 << 10;
+
+/// Chunks of each page that a shard has at least; a class of larger ones is in fewer
+/// shards.
+pub const SHARD_CHUNKS: usize = 32;
+
+/// In a row a CPU evicts at most so many items of one shard...
+pub const TURN_MAX: u32 = 64;
+
+/// ...and no more than this part of it, by a power of two.
+pub const TURN_SHARE: u32 = 32;
+
 /// Smallest chunk whose item can be pinned: less is copied in less time than
 /// that takes.
 pub const PIN_CHUNK_MIN: usize = 1 << 10;

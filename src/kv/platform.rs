@@ -113,10 +113,13 @@ pub trait Platform: 'static {
     type RwLock: RawRwLock;
     /// Protects a size class, or something else that is held for a moment.
     type SpinLock: RawSpinLock;
+    /// Protects a shard of the orders of use. Another kind, for hosts that watch
+    /// the order of locks: it is taken inside of a class's lock.
+    type OrderLock: RawSpinLock;
     /// What the store lives in.
     type Memory: Memory;
     /// As many things as are known at load: the locks, with what they protect.
-    type Array<T: Send + Sync>: Deref<Target = [T]> + Send + Sync;
+    type Array<T: Send + Sync>: DerefMut<Target = [T]> + Send + Sync;
 
     /// An array of `len` things, each put where it stays as soon as it is made.
     /// Only [`crate::Kv::new`] asks.

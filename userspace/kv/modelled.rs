@@ -282,6 +282,6 @@ impl AtomicU32 {
 atomics! {
     AtomicBool: bool, [swap];
     AtomicU32: u32, [swap fetch_add fetch_sub fetch_or fetch_and];
-    AtomicU64: u64, [swap fetch_add fetch_sub];
+    AtomicU64: u64, [swap fetch_add fetch_sub fetch_and fetch_or];
     AtomicUsize: usize, [swap fetch_add fetch_sub];
 }

@@ -93,7 +93,9 @@ impl<P: Platform> Kv<P> {
             }
             let hash = self.hash(self.arena.key(item));
             stripe.unlink(&self.arena, &self.layout, hash, item);
-            if let Some(class) = self.class(self.layout.class_of(&self.arena, item)) {
+            let class = self.layout.class_of(&self.arena, item);
+            self.unlist(class, item);
+            if let Some(class) = self.class(class) {
                 let class = &mut *class.lock();
                 class.history.crawler_reclaimed = class.history.crawler_reclaimed.wrapping_add(1);
                 class.release(&self.arena, &self.layout, item);

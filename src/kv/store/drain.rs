@@ -7,8 +7,7 @@ use super::class::{chunk_at, Class};
 use super::header::Place;
 use super::item::Item;
 use super::layout::Layout;
-use super::list::List;
-use crate::limits::{PAGE_TRIES, PINNED_ROUNDS};
+use crate::limits::PINNED_ROUNDS;
 use crate::platform::Memory;
 
 /// A page that is being emptied.
@@ -119,30 +118,5 @@ impl Class {
             }
         }
         false
-    }
-
-    /// A page that is better given away than another: one that is not cut, one
-    /// with free chunks if those are many, or the one with the oldest item.
-    pub(super) fn worst_page<M: Memory>(
-        &mut self,
-        arena: &Arena<M>,
-        layout: &Layout,
-    ) -> Option<usize> {
-        if let Some(page) = self.uncut {
-            return Some(page);
-        }
-        let avoid = self.avoid.take();
-        let page = |list: &List| {
-            let first = core::iter::successors(list.oldest(), |item| arena.younger(*item));
-            let mut pages = first.take(PAGE_TRIES).map(|item| layout.page_of(item));
-            pages.find(|page| avoid != Some(*page))
-        };
-        let free = page(&self.free);
-        free.filter(|_| self.has_spare_page())
-            .or_else(|| page(&self.cold))
-            .or_else(|| page(&self.hot))
-            .or_else(|| page(&self.warm))
-            .or(free)
-            .or_else(|| self.fresh.map(|fresh| fresh.page))
     }
 }

@@ -3,21 +3,40 @@
 
 use core::ops::DerefMut;
 
-use super::class::Expected;
 use super::header::{Mark, Place};
 use super::item::Item;
 use super::link::Link;
+use super::order::{Expected, Order};
+use super::shard::{of_class, Shard};
 use super::table::Stripe;
-use super::value::History;
-use super::{pin, Class, Kv, Life};
+use super::{pin, Kv, Life};
 use crate::limits::TAIL_TRIES;
 use crate::platform::{RwLock, WriteGuard};
-use crate::{Context, Now, Platform};
+use crate::{Context, Platform};
 
 /// A stripe that the caller has locked, and its number.
 pub(super) struct Mine<'a> {
     pub(super) index: usize,
     pub(super) stripe: &'a mut Stripe,
+}
+
+/// A chunk that is held, for an item.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub(super) item: Item,
+    pub(super) class: u8,
+    /// It is in a segment already, its youngest. Whoever has it fills it, whatever
+    /// comes, and lets go of no stripe before.
+    pub(super) is_listed: bool,
+}
+
+/// Where the chunk of an item that goes is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// In a segment, as its youngest.
+    In,
+    /// In none.
+    Out,
 }
 
 /// Why there is no chunk. Nothing was waited for.
@@ -95,40 +114,112 @@ impl<P: Platform> Kv<P> {
         keep: Option<Item>,
         cx: &Context<'_>,
     ) -> Result<Item, Busy> {
-        if let Some(item) = self.take_reserve(class) {
-            return Ok(item);
-        }
-        let class = &mut *self.class(class).ok_or(Busy::Class)?.lock();
-        self.chunk_of(class, mine, keep, cx)
+        let room = self.room(class, mine, keep, Leave::Out, cx)?;
+        Ok(room.item)
     }
 
-    /// As [`Kv::chunk`], of a class that is locked.
-    pub(super) fn chunk_of(
+    /// As [`Kv::chunk`]; one that is taken over may be in its segment again.
+    pub(super) fn room(
         &self,
-        class: &mut Class,
+        class: u8,
         mine: &mut Mine<'_>,
         keep: Option<Item>,
+        leave: Leave,
         cx: &Context<'_>,
-    ) -> Result<Item, Busy> {
-        // Pages are few: somebody will have to go soon, and who that is takes a
-        // while to be found out.
-        if self.layout.free_pages() <= self.layout.pages / 4 {
-            class.age(&self.arena);
+    ) -> Result<Room, Busy> {
+        let unlisted = |item| Room {
+            item,
+            class,
+            is_listed: false,
+        };
+        if let Some(item) = self.take_reserve(class) {
+            return Ok(unlisted(item));
         }
-        if let Some(item) = class.take(&self.arena, &self.layout) {
-            return Ok(item);
+        if self.layout.may_have_free(class) {
+            if let Some(item) = self.free_chunk(class) {
+                return Ok(unlisted(item));
+            }
         }
-        if let Some(page) = self.layout.take_page() {
-            class.add_page(&self.arena, &self.layout, page);
-            return class.take(&self.arena, &self.layout).ok_or(Busy::Class);
+        match self.victim(class, mine, keep, leave, cx) {
+            Ok(item) => Ok(Room {
+                item,
+                class,
+                is_listed: leave == Leave::In,
+            }),
+            // That there is nothing free was a hint.
+            Err(Busy::Class) => self.free_chunk(class).map(unlisted).ok_or(Busy::Class),
+            busy => busy.map(unlisted),
         }
-        self.victim(class, mine, keep, cx)
     }
 
-    /// Makes the one item go that a class can best do without; its chunk.
+    /// A chunk of a class that nobody uses, held for the caller; another is set
+    /// aside. Nothing goes for it.
+    pub(super) fn free_chunk(&self, class: u8) -> Option<Item> {
+        let class = &mut *self.class(class)?.lock();
+        let item = match class.take(&self.arena, &self.layout) {
+            Some(item) => item,
+            None => {
+                let page = self.layout.take_page()?;
+                class.add_page(&self.arena, &self.layout, page);
+                class.take(&self.arena, &self.layout)?
+            }
+        };
+        self.refill_reserve(class);
+        Some(item)
+    }
+
+    /// Makes the one item go that a class can best do without; its chunk. Begins in
+    /// the shard whose turn it is on this CPU, and waits for none before all have been
+    /// tried.
     fn victim(
         &self,
-        class: &mut Class,
+        class: u8,
+        mine: &mut Mine<'_>,
+        keep: Option<Item>,
+        leave: Leave,
+        cx: &Context<'_>,
+    ) -> Result<Item, Busy> {
+        let shards = self.shards_of(class);
+        let turn = self.turn(class);
+        let mut busy = Busy::Class;
+        for step in 0..shards.saturating_mul(2) {
+            let index = turn.shard.wrapping_add(step) & shards.wrapping_sub(1);
+            let Some(Shard(lock)) = self.shards.get(index) else {
+                break;
+            };
+            let mut shard = match lock.try_lock() {
+                Some(shard) => shard,
+                None if step < shards => continue,
+                None => lock.lock(),
+            };
+            let Some(order) = of_class::<P>(&mut shard, class) else {
+                break;
+            };
+            order.age(&self.arena);
+            match self.victim_of(order, class, mine, keep, cx) {
+                Ok(item) => {
+                    match leave {
+                        Leave::In => order.take_over(&self.arena, item),
+                        Leave::Out => order.take_out(&self.arena, item),
+                    }
+                    self.expect_next(order, class, mine.stripe);
+                    turn.note(index, order.len(), shards);
+                    drop(shard);
+                    self.free_pieces(class, item);
+                    return Ok(item);
+                }
+                Err(Busy::Stripe(stripe)) => busy = Busy::Stripe(stripe),
+                Err(Busy::Class) => {}
+            }
+        }
+        Err(busy)
+    }
+
+    /// As [`Kv::victim`], of one order. The item is still in its segment.
+    fn victim_of(
+        &self,
+        order: &mut Order,
+        class: u8,
         mine: &mut Mine<'_>,
         keep: Option<Item>,
         cx: &Context<'_>,
@@ -141,48 +232,59 @@ impl<P: Platform> Kv<P> {
             (Place::Hot, false),
             (Place::Warm, false),
         ] {
-            let mut at = class.oldest(place);
+            let mut at = order.oldest(place);
             for _ in 0..TAIL_TRIES {
                 let Some(item) = at else { break };
                 at = self.arena.younger(item);
-                if keep == Some(item) {
+                if keep == Some(item) || self.arena.is_being_filled(item) {
                     continue;
                 }
                 let used_again = spares_active && self.arena.has(item, Mark::ACTIVE);
                 if used_again && self.life(item, cx.now) == Life::Live {
-                    class.warm_up(&self.arena, item);
+                    order.warm_up(&self.arena, item);
                     continue;
                 }
-                match self.evict(class, item, Some(&mut *mine), cx) {
-                    Ok(()) => {
-                        self.expect_next(class, mine.stripe);
-                        return Ok(item);
-                    }
+                match self.evict(order, class, item, Some(&mut *mine), cx) {
+                    Ok(()) => return Ok(item),
                     Err(Stays::Stripe(stripe)) => busy = Busy::Stripe(stripe),
                     // It is being sent, hence in use.
-                    Err(Stays::Pinned) => class.warm_up(&self.arena, item),
+                    Err(Stays::Pinned) => order.warm_up(&self.arena, item),
                 }
             }
         }
         Err(busy)
     }
 
+    /// Frees the pieces of an item that has been evicted.
+    #[inline]
+    fn free_pieces(&self, class: u8, item: Item) {
+        let link = self.arena.link(item, self.size_of_class(class));
+        if let Some(class) = self.class(class).filter(|_| link.is_some()) {
+            let class = &mut *class.lock();
+            class.free_pieces(&self.arena, &self.layout, item);
+        }
+    }
+
     /// Has those things fetched that are looked at when the next items go: what is
     /// not near when it is wanted is most of what that costs. The oldest of a list is
     /// near, for its neighbour has just gone.
     #[inline]
-    fn expect_next(&self, class: &mut Class, like: &Stripe) {
+    fn expect_next(&self, order: &mut Order, class: u8, like: &Stripe) {
         let arena = &self.arena;
-        if let Some(item) = class.hot.oldest() {
+        if let Some(item) = order.oldest(Place::Hot) {
             arena.prefetch_item(arena.younger(item));
         }
-        let Some(next) = class.cold.oldest() else {
+        let Some(next) = order.oldest(Place::Cold) else {
             return;
         };
+        // It will be written soon.
+        arena.prefetch_chunk(next, self.size_of_class(class));
         // The head of its chain is near by now. If it is not first there, the way to
         // it leads through the one that is.
-        if let Some(expected) = class.expected(next) {
-            let first = arena.links.item(Link(arena.hint(expected.head_at)));
+        let head_at = |hash| self.layout.head_at(arena, like.head_of(hash));
+        let expected = order.expected(next);
+        if let Some(at) = expected.and_then(|expected| head_at(expected.hash)) {
+            let first = arena.links.item(Link(arena.hint(at)));
             arena.prefetch_item(first.filter(|first| *first != next));
         }
         let Some(item) = arena.younger(next) else {
@@ -191,29 +293,26 @@ impl<P: Platform> Kv<P> {
         arena.prefetch_item(arena.younger(item));
         let hash = self.hash(arena.key(item));
         // Nearly always that one: stripes grow alike.
-        if let Some(head_at) = self.layout.head_at(arena, like.head_of(hash)) {
-            arena.prefetch(head_at);
-            class.set_expected(Expected {
-                item,
-                hash,
-                head_at,
-            });
+        if let Some(at) = head_at(hash) {
+            arena.prefetch(at);
+            order.set_expected(Expected { item, hash });
         }
     }
 
-    /// Takes an item of a class out of the table and out of its segment; it is
-    /// held then, and has no pieces. Not if it is pinned.
+    /// Takes an item out of the table, which is still in its segment then, in an order
+    /// that the caller has locked. Not if it is pinned.
     pub(super) fn evict(
         &self,
-        class: &mut Class,
+        order: &mut Order,
+        class: u8,
         item: Item,
         mine: Option<&mut Mine<'_>>,
         cx: &Context<'_>,
     ) -> Result<(), Stays> {
         // The key can be read: it is still in its segment, so whoever removes
-        // it now still has to wait for the class.
+        // it now still has to wait for the shard.
         let hash = || self.hash(self.arena.key(item));
-        let hash = match class.expected(item) {
+        let hash = match order.expected(item) {
             Some(expected) => {
                 debug_assert_eq!(expected.hash, hash(), "another item in that chunk");
                 expected.hash
@@ -228,44 +327,67 @@ impl<P: Platform> Kv<P> {
                 Held::Other(stripe.ok_or(Stays::Stripe(index))?)
             }
         };
-        if pin::is_pinned(&self.arena, item, class.chunk_size) {
+        if pin::is_pinned(&self.arena, item, self.size_of_class(class)) {
             return Err(Stays::Pinned);
         }
         let dead = self.life(item, cx.now) != Life::Live;
-        self.record(&mut class.history, item, dead, cx.now);
+        order.record(&self.arena, item, dead, cx.now);
         if dead {
             cx.mine.reclaimed.inc();
         } else {
             P::evict(|| self.hasher.name(hash), || self.arena.text_len(item));
             cx.mine.evictions.inc();
-            class.count_loss();
         }
         held.stripe().unlink(&self.arena, &self.layout, hash, item);
-        class.take_out(&self.arena, item);
-        class.free_pieces(&self.arena, &self.layout, item);
         Ok(())
     }
 
-    fn record(&self, history: &mut History, item: Item, dead: bool, now: Now) {
-        let unfetched = u64::from(!self.arena.has(item, Mark::FETCHED));
-        if dead {
-            history.reclaimed = history.reclaimed.wrapping_add(1);
-            history.expired_unfetched = history.expired_unfetched.wrapping_add(unfetched);
+    /// Puts an item into the order of use that is written, and whose stripe is locked
+    /// for writing.
+    pub(super) fn enlist(&self, room: Room) {
+        let Room { item, class, .. } = room;
+        if self.arena.link(item, self.size_of_class(class)).is_some() {
+            if let Some(class) = self.class(class) {
+                class.lock().add_pieces(&self.arena, item);
+            }
+        }
+        if room.is_listed {
+            if let Some(header) = self.arena.header(item) {
+                header.set_place_alone(Place::Hot);
+            }
             return;
         }
-        let nonzero = u64::from(self.arena.expire(item) != 0);
-        history.evicted = history.evicted.wrapping_add(1);
-        let active = u64::from(self.arena.has(item, Mark::ACTIVE));
-        history.evicted_active = history.evicted_active.wrapping_add(active);
-        history.evicted_nonzero = history.evicted_nonzero.wrapping_add(nonzero);
-        history.evicted_unfetched = history.evicted_unfetched.wrapping_add(unfetched);
-        history.evicted_time = now.0.saturating_sub(self.arena.used_at(item));
+        let Some(Shard(lock)) = self.shard_of(class, item) else {
+            return;
+        };
+        if let Some(order) = of_class::<P>(&mut lock.lock(), class) {
+            order.insert(&self.arena, item);
+            // Pages are few: somebody will have to go soon, and who that is takes a
+            // while to be found out.
+            if self.layout.free_pages() <= self.layout.pages / 4 {
+                order.age(&self.arena);
+            }
+        }
+    }
+
+    /// Takes an item out of its segment which its stripe, write-locked by the caller,
+    /// has just lost. It is held then.
+    pub(super) fn unlist(&self, class: u8, item: Item) {
+        if let Some(Shard(lock)) = self.shard_of(class, item) {
+            if let Some(order) = of_class::<P>(&mut lock.lock(), class) {
+                order.remove(&self.arena, item);
+            }
+        }
     }
 
     /// Frees a chunk: one that is held, or that of an item which its stripe,
     /// write-locked by the caller, has just lost.
     pub(super) fn release(&self, item: Item) {
         let class = self.layout.class_of(&self.arena, item);
+        // An item that nobody else can find stays in a segment, of whatever kind.
+        if self.arena.place(item).is_listed() {
+            self.unlist(class, item);
+        }
         if let Some(class) = self.class(class) {
             let class = &mut *class.lock();
             class.release(&self.arena, &self.layout, item);

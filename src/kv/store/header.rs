@@ -64,6 +64,28 @@ pub(super) enum Place {
     Piece,
 }
 
+impl Place {
+    /// Whether it is in a segment of an order of use.
+    #[inline(always)]
+    pub(super) fn is_listed(self) -> bool {
+        matches!(self, Place::Hot | Place::Warm | Place::Cold)
+    }
+
+    #[inline(always)]
+    fn of(shape: u32) -> Self {
+        match (shape & PLACE).wrapping_shr(PLACE_SHIFT) {
+            0 => Place::Free,
+            1 => Place::Hot,
+            2 => Place::Warm,
+            3 => Place::Cold,
+            4 => Place::Held,
+            5 => Place::Drained,
+            6 => Place::Left,
+            _ => Place::Piece,
+        }
+    }
+}
+
 const PLACE_SHIFT: u32 = 28;
 pub(super) const PLACE: u32 = 7 << PLACE_SHIFT;
 
@@ -160,16 +182,14 @@ impl<'a> Header<'a> {
 
     #[inline(always)]
     pub(super) fn place(self) -> Place {
-        match (self.load_shape() & PLACE).wrapping_shr(PLACE_SHIFT) {
-            0 => Place::Free,
-            1 => Place::Hot,
-            2 => Place::Warm,
-            3 => Place::Cold,
-            4 => Place::Held,
-            5 => Place::Drained,
-            6 => Place::Left,
-            _ => Place::Piece,
-        }
+        Place::of(self.load_shape())
+    }
+
+    /// Whether somebody is filling this chunk, which is in a segment; if not, what
+    /// has been written there can be read. Pairs with [`Header::set_place_alone`].
+    #[inline(always)]
+    pub(super) fn is_being_filled(self) -> bool {
+        Place::of(self.shape().load(Ordering::Acquire)) == Place::Held
     }
 
     #[inline]
@@ -179,12 +199,14 @@ impl<'a> Header<'a> {
     }
 
     /// As [`Header::set_place`], by who keeps all others out: from the item by its
-    /// stripe, which is locked for writing, and from its place by its class.
+    /// stripe, which is locked for writing, or since it is not in the table; and from
+    /// its place by its shard, or since the chunk is held. Release: who sees that a
+    /// chunk in a segment is not held any more sees what its holder has written.
     #[inline(always)]
     pub(super) fn set_place_alone(self, place: Place) {
         let bits = (place as u32).wrapping_shl(PLACE_SHIFT);
         let shape = self.load_shape() & !PLACE | bits;
-        self.shape().store(shape, Ordering::Relaxed);
+        self.shape().store(shape, Ordering::Release);
     }
 
     /// Sets those bits of the shape that `mask` says to `bits`, in one step,

@@ -19,13 +19,7 @@ impl<P: Platform> Kv<P> {
         if let Some(item) = self.take_reserve(class) {
             return Some(Chunk(item));
         }
-        let class = &mut *self.class(class)?.lock();
-        if let Some(item) = class.take(&self.arena, &self.layout) {
-            return Some(Chunk(item));
-        }
-        let page = self.layout.take_page()?;
-        class.add_page(&self.arena, &self.layout, page);
-        class.take(&self.arena, &self.layout).map(Chunk)
+        self.free_chunk(class).map(Chunk)
     }
 
     /// Gives a chunk back.

@@ -15,11 +15,11 @@
 //! The size class is that of the chunk's page; at the end of a large chunk are
 //! words for its next piece and its pins. What a free chunk needs is not in its first
 //! two words, so that there is something at its very start that nobody may touch
-//! (see [`Memory::unused`]). Links of the list and the place
-//! belong to the class's lock; the next in the chain, the cas, when it expires, and
-//! the other marks to the stripe's. When it was used, that it was fetched and that it
-//! is active may be noted by readers. Text and cas are written before the item
-//! can be found, or under the stripe's write lock; the key only before.
+//! (see [`Memory::unused`]). Links of the list and the place belong to the class's
+//! lock, or to the shard's while the chunk is in a segment; the next in the chain, the
+//! cas, when it expires, and the other marks to the stripe's. When it was used, that it
+//! was fetched and that it is active may be noted by readers. Text and cas are written
+//! before the item can be found, or under the stripe's write lock; the key only before.
 
 use core::num::NonZeroU32;
 use core::ops::Range;
@@ -221,6 +221,11 @@ impl<M: Memory> Arena<M> {
     #[inline(always)]
     pub(super) fn place(&self, item: Item) -> Place {
         self.header(item).map_or(Place::Drained, Header::place)
+    }
+
+    #[inline(always)]
+    pub(super) fn is_being_filled(&self, item: Item) -> bool {
+        self.header(item).is_some_and(Header::is_being_filled)
     }
 
     #[inline(always)]

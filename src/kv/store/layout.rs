@@ -10,7 +10,7 @@
 
 use super::arena::Arena;
 use super::item::{Item, UNIT};
-use crate::atomic::{AtomicU32, AtomicUsize, Ordering};
+use crate::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::limits::{CHUNKS_PER_PAGE, HOST_PAGE, ITEM_SHARE, PAGE_MAX, PAGE_MIN};
 use crate::platform::Memory;
 
@@ -41,13 +41,16 @@ pub(super) struct Layout {
     /// A page that was taken from a class for more heads, plus one; 0 is none.
     /// Acquired by who takes it, released by who puts it there.
     spare: AtomicU32,
+    /// A bit for each class that may have free chunks, or pages to be cut. Set and
+    /// cleared under the class's lock; to who has it not, a hint. Relaxed.
+    with_free: AtomicU64,
 }
 
 impl Layout {
     /// Divides a region of `len` bytes. Pages are a 64th of `memory`, within their
     /// limits. `None` when there would be fewer than [`ITEM_SHARE`].
     pub(super) fn new(len: usize, memory: usize) -> Option<Self> {
-        let page_size = prev_power_of_two(memory / 64).clamp(PAGE_MIN, PAGE_MAX);
+        let page_size = page_size(memory);
         let pages = len.checked_sub(page_size / 2)?.checked_div(page_size)?;
         let start = len.checked_sub(pages.checked_mul(page_size)?)?;
         let start = start.checked_sub(start % HOST_PAGE)?;
@@ -69,6 +72,7 @@ impl Layout {
             heads_len,
             handed: AtomicUsize::new(0),
             spare: AtomicU32::new(0),
+            with_free: AtomicU64::new(0),
         })
     }
 
@@ -159,6 +163,30 @@ impl Layout {
             .saturating_sub(self.handed.load(Ordering::Relaxed))
     }
 
+    /// Notes that a class has something free.
+    #[inline]
+    pub(super) fn note_free(&self, class: u8) {
+        let bit = 1u64.wrapping_shl(class.into());
+        if self.with_free.load(Ordering::Relaxed) & bit == 0 {
+            self.with_free.fetch_or(bit, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that it has nothing.
+    pub(super) fn note_full(&self, class: u8) {
+        let bit = 1u64.wrapping_shl(class.into());
+        if self.with_free.load(Ordering::Relaxed) & bit != 0 {
+            self.with_free.fetch_and(!bit, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a class may have something free, or may get a page.
+    #[inline]
+    pub(super) fn may_have_free(&self, class: u8) -> bool {
+        let bit = 1u64.wrapping_shl(class.into());
+        self.with_free.load(Ordering::Relaxed) & bit != 0 || self.free_pages() > 0
+    }
+
     /// Bytes of heads, the pages that were added for them included.
     pub(super) fn heads_bytes<M: Memory>(&self, arena: &Arena<M>) -> usize {
         let added = (0..self.directory_len)
@@ -233,6 +261,11 @@ impl Layout {
         (index < self.directory_len).then_some(())?;
         self.directory.checked_add(index.checked_mul(WORD)?)
     }
+}
+
+/// Bytes of a page of a store of so much memory.
+pub(super) fn page_size(memory: usize) -> usize {
+    prev_power_of_two(memory / 64).clamp(PAGE_MIN, PAGE_MAX)
 }
 
 /// The chunk sizes of the classes: as many chunks as go into a page, and as long

@@ -11,12 +11,12 @@ use crate::platform::Memory;
 pub(super) struct List {
     youngest: Option<Item>,
     oldest: Option<Item>,
-    len: u64,
+    len: u32,
 }
 
 impl List {
     pub(super) fn len(&self) -> u64 {
-        self.len
+        u64::from(self.len)
     }
 
     pub(super) fn oldest(&self) -> Option<Item> {

@@ -5,13 +5,14 @@
 //! holds its stripe for reading, so that its item can neither change nor go
 //! while it is copied, and only marks the item as used. Whatever changes an item
 //! holds its stripe for writing. With one stripe this is a table under a global
-//! lock. Chunks and orders of use are in size classes, each behind a spin lock; an
-//! item too large for one chunk is a chain of them.
+//! lock. Chunks are in size classes, each behind a spin lock; the orders in which
+//! classes use them are in shards, each behind another. An item too large for one
+//! chunk is a chain of them.
 //!
-//! Lock order: a stripe, then a class, then nothing; never two stripes, never
-//! two classes. There is one exception: to evict an item of another stripe, who
-//! holds a class tries that stripe, and looks for another item when somebody has
-//! it. A try waits for nobody, so nobody can wait in a circle. When all tries
+//! Lock order: a stripe, then a class, then a shard, then nothing; never two stripes,
+//! two classes or two shards. There is one exception: to evict an item of another
+//! stripe, who holds a shard tries that stripe, and looks for another item when
+//! somebody has it. A try waits for nobody, so nobody can wait in a circle. When all tries
 //! fail, everything is let go, that stripe is waited for with nothing held, and
 //! the change is decided anew.
 //!
@@ -42,9 +43,11 @@ mod life;
 mod link;
 mod list;
 mod moves;
+mod order;
 mod pin;
 mod plain;
 mod reserve;
+mod shard;
 mod table;
 mod update;
 mod usage;
@@ -63,6 +66,7 @@ use self::life::Life;
 pub use self::pin::Pin;
 pub use self::plain::{Condition, Head, Plain, Put};
 use self::reserve::Reserve;
+use self::shard::{Shard, Spread};
 use self::table::{Found, Stripe};
 pub use self::usage::Usage;
 pub use self::value::{
@@ -85,6 +89,9 @@ pub struct Kv<P: Platform> {
     /// A power of two of them.
     stripes: P::Array<RwLock<P::RwLock, Stripe>>,
     classes: P::Array<SpinLock<P::SpinLock, Class>>,
+    /// The orders of use, and which chunks are in which.
+    shards: P::Array<Shard<P>>,
+    spreads: [Spread; CLASSES_MAX],
     reserves: P::Array<Reserve>,
     /// Chunk sizes of the classes, which never change; 0 behind the last.
     chunk_sizes: [u32; CLASSES_MAX],
@@ -99,7 +106,7 @@ pub struct Kv<P: Platform> {
     config: Config,
     /// The last cas number given to an item; the first is 1. Relaxed: numbers
     /// are different, and grow for each key, whose stripe is locked then.
-    cas: AtomicU64,
+    cas: Line<AtomicU64>,
     /// Items last used up to now are flushed. Ahead of the clock, if there were
     /// several flushes in one second. Released by who flushes, so that whoever
     /// learns of that sees it too.
@@ -124,6 +131,10 @@ pub struct Kv<P: Platform> {
     /// Chains to be crawled beside the stores of this second.
     to_crawl: AtomicU32,
 }
+
+/// What all who store write, away from what others read.
+#[repr(align(64))]
+struct Line<T>(T);
 
 /// An item that has been found. Nobody changes it meanwhile: to be copied, and
 /// nothing else.
@@ -178,8 +189,9 @@ impl<P: Platform> Kv<P> {
             .max(1)
             .saturating_mul(layout.page_size);
         config.item_max = config.item_max.min(most);
-        let least = header::WORDS.saturating_add(config.min_chunk);
+        let least = least_chunk(&config);
         let chunk_sizes = layout::chunk_sizes(layout.page_size, least, config.growth_percent);
+        let spreads = shard::spreads(&config);
         let arena = Arena::new(memory, layout.heads, layout.first_heads());
         let pages = layout.page_at(0);
         arena.unused(pages, arena.len().saturating_sub(pages));
@@ -195,6 +207,8 @@ impl<P: Platform> Kv<P> {
                 let index = u8::try_from(index).unwrap_or(u8::MAX);
                 SpinLock::new(Class::new(index, size, layout.page_size))
             })?,
+            shards: Self::new_shards(&spreads)?,
+            spreads,
             reserves: P::array(reserve::count(config.memory), |_| Ok(Reserve::new()))?,
             arena,
             layout,
@@ -204,7 +218,7 @@ impl<P: Platform> Kv<P> {
             single: chain::text_room(chunk_max(&chunk_sizes)),
             hasher: Keyed::new(config.hash_key),
             config,
-            cas: AtomicU64::new(0),
+            cas: Line(AtomicU64::new(0)),
             flushed: AtomicU32::new(0),
             flush: SpinLock::new(0)?,
             flush_at: AtomicU32::new(0),
@@ -220,7 +234,7 @@ impl<P: Platform> Kv<P> {
     }
 
     /// Bytes that a store of that configuration takes besides its region: itself,
-    /// its locks, the state of its classes, and the places for chunks at hand. At
+    /// its locks, the state of its classes and shards, and the places for chunks at hand. At
     /// most, as an allocator rounds that keeps powers of two, and in whole
     /// [`HOST_PAGE`]s. A region shorter by that than [`Config::memory`] makes both
     /// together take that.
@@ -233,6 +247,7 @@ impl<P: Platform> Kv<P> {
         let stripe = size_of::<RwLock<P::RwLock, Stripe>>();
         let class = size_of::<SpinLock<P::SpinLock, Class>>();
         let reserves = reserve::count(config.memory);
+        let shards = Self::shards_bytes(&config, taken);
         [
             taken(config.stripes, stripe, P::RwLock::BESIDE),
             taken(CLASSES_MAX, class, P::SpinLock::BESIDE),
@@ -240,7 +255,7 @@ impl<P: Platform> Kv<P> {
             taken(1, size_of::<Self>(), P::SpinLock::BESIDE),
         ]
         .iter()
-        .fold(0usize, |sum, bytes| sum.saturating_add(*bytes))
+        .fold(shards, |sum, bytes| sum.saturating_add(*bytes))
         .next_multiple_of(HOST_PAGE)
     }
 
@@ -420,7 +435,7 @@ impl<P: Platform> Kv<P> {
     fn next_cas(&self, from: Cas) -> u64 {
         match from {
             Cas::Is(cas) => cas,
-            Cas::Keep | Cas::Next => self.cas.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
+            Cas::Keep | Cas::Next => self.cas.0.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
         }
     }
 
@@ -467,6 +482,11 @@ impl<P: Platform> Kv<P> {
         let index = rooms.partition_point(|room| *room < size);
         u8::try_from(index).ok().filter(|_| index < rooms.len())
     }
+}
+
+/// Bytes that the smallest chunk has at least.
+fn least_chunk(config: &Config) -> usize {
+    header::WORDS.saturating_add(config.min_chunk)
 }
 
 fn chunk_max(sizes: &[u32]) -> usize {

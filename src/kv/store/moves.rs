@@ -3,7 +3,8 @@
 //!
 //! One page moves at a time. Whoever sees [`Kv::moving`] may do a step of it,
 //! and stores do; its state is in the class that loses the page, under that
-//! class's lock. The class that gets the page is locked after that, not inside.
+//! class's lock. An item is moved under its shard's lock as well, and put into the
+//! shard of its new chunk after that. The class that gets the page is locked after that, not inside.
 
 use core::sync::atomic::Ordering;
 
@@ -11,11 +12,21 @@ use super::chain::text_room;
 use super::evict::Stays;
 use super::header::Place;
 use super::item::Item;
+use super::order::Order;
+use super::shard::{of_class, Shard};
 use super::table::Stripe;
+use super::value::ClassUsage;
 use super::{Class, Kv};
-use crate::limits::{MOVE_BYTES, MOVE_CHUNKS, MOVE_STEPS};
-use crate::platform::RwLock;
+use crate::limits::{MOVE_BYTES, MOVE_CHUNKS, MOVE_STEPS, PAGE_TRIES};
+use crate::platform::{RwLock, WriteGuard};
 use crate::{Context, Now, Platform};
+
+/// An item in its new chunk, which is in the table but not in the order of use.
+struct Moved<'a, P: Platform> {
+    new: Item,
+    place: Place,
+    _stripe: WriteGuard<'a, P::RwLock, Stripe>,
+}
 
 /// What a class looks like to who weighs it.
 struct Weight {
@@ -40,7 +51,7 @@ impl<P: Platform> Kv<P> {
         }
         if let Some(class) = self.class(from) {
             let class = &mut *class.lock();
-            if let Some(page) = class.worst_page(&self.arena, &self.layout) {
+            if let Some(page) = self.worst_page(class) {
                 class.start_draining(&self.arena, &self.layout, page, to);
                 return;
             }
@@ -106,18 +117,30 @@ impl<P: Platform> Kv<P> {
 
     /// Moves what an item has in a chunk of its class, or lets the item go.
     fn clear(&self, class: &mut Class, item: Item, chunk: Item, cx: &Context<'_>) {
+        let Some(Shard(lock)) = self.shard_of(class.index, item) else {
+            return;
+        };
+        let mut shard = lock.lock();
         match self.arena.place(item) {
             // It can be found, and its key read: whoever takes it out of the
-            // table has to wait for the class then.
-            Place::Hot | Place::Warm | Place::Cold => {}
+            // table has to wait for the shard then.
+            place if place.is_listed() => {}
             Place::Left => return class.wait_for_pin(),
             _ => return,
         }
-        if self.rescue(class, item, chunk).is_some() {
+        let Some(order) = of_class::<P>(&mut shard, class.index) else {
             return;
+        };
+        if let Some(moved) = self.rescue(class, order, item, chunk) {
+            drop(shard);
+            return self.settle(class, moved);
         }
-        match self.evict(class, item, None, cx) {
-            Ok(()) => class.release(&self.arena, &self.layout, item),
+        match self.evict(order, class.index, item, None, cx) {
+            Ok(()) => {
+                order.take_out(&self.arena, item);
+                class.free_pieces(&self.arena, &self.layout, item);
+                class.put(&self.arena, &self.layout, item);
+            }
             Err(Stays::Pinned) => class.wait_for_pin(),
             Err(Stays::Stripe(_)) => {}
         }
@@ -125,10 +148,17 @@ impl<P: Platform> Kv<P> {
 
     /// Moves what an item has in a chunk to one of another page, if its class
     /// has one to spare, and frees the chunk.
-    fn rescue(&self, class: &mut Class, item: Item, chunk: Item) -> Option<()> {
+    fn rescue(
+        &self,
+        class: &mut Class,
+        order: &mut Order,
+        item: Item,
+        chunk: Item,
+    ) -> Option<Option<Moved<'_, P>>> {
+        // It is in a segment, and its shard locked: nobody fills its chunk.
         let hash = self.hash(self.arena.key(item));
         let stripe = self.stripes.get(self.stripe_of(hash));
-        let stripe = &mut *stripe.and_then(RwLock::try_write)?;
+        let mut stripe = stripe.and_then(RwLock::try_write)?;
         let has_pieces = self.arena.link(item, class.chunk_size).is_some();
         if has_pieces && self.is_pinned(item) {
             return None;
@@ -138,19 +168,36 @@ impl<P: Platform> Kv<P> {
             class.put(&self.arena, &self.layout, new);
             return None;
         }
-        if chunk == item {
-            self.move_item(stripe, hash, class, item, new);
-        } else {
+        if chunk != item {
             self.move_piece(class, item, chunk, new);
+            return Some(None);
         }
-        Some(())
+        let place = self.arena.place(item);
+        self.move_item(&mut stripe, hash, class, item, new);
+        order.remove(&self.arena, item);
+        class.release(&self.arena, &self.layout, item);
+        Some(Some(Moved {
+            new,
+            place,
+            _stripe: stripe,
+        }))
     }
 
-    /// Puts an item into another chunk, which is held. If it has pieces, it is
-    /// not pinned.
-    fn move_item(&self, stripe: &mut Stripe, hash: u64, class: &mut Class, item: Item, new: Item) {
+    /// Puts an item that has been moved into the order of use. Its stripe was locked
+    /// all the time.
+    fn settle(&self, class: &Class, moved: Option<Moved<'_, P>>) {
+        let Some(moved) = moved else { return };
+        if let Some(Shard(lock)) = self.shard_of(class.index, moved.new) {
+            if let Some(order) = of_class::<P>(&mut lock.lock(), class.index) {
+                order.insert_at(&self.arena, moved.new, moved.place);
+            }
+        }
+    }
+
+    /// Puts what is in an item into another chunk, which is held. If it has pieces, it
+    /// is not pinned.
+    fn move_item(&self, stripe: &mut Stripe, hash: u64, class: &Class, item: Item, new: Item) {
         let (arena, size) = (&self.arena, class.chunk_size);
-        let place = arena.place(item);
         arena.copy(item, new, self.first_len(item));
         stripe.unlink(arena, &self.layout, hash, item);
         stripe.link(arena, &self.layout, hash, new);
@@ -159,9 +206,6 @@ impl<P: Platform> Kv<P> {
         for piece in arena.chain(new, size) {
             arena.set_owner(piece, new);
         }
-        class.remove(arena, item);
-        class.insert_at(arena, new, place);
-        class.release(arena, &self.layout, item);
     }
 
     /// Puts a piece of an item that is not pinned into another chunk, which is
@@ -239,18 +283,58 @@ impl<P: Platform> Kv<P> {
     fn weigh(&self, now: Now, anew: bool) -> impl Iterator<Item = Weight> + '_ {
         self.classes.iter().map(move |class| {
             let class = &mut *class.lock();
-            let lost = class.lost;
+            let mut lost = class.lost;
             if anew {
                 class.lost = 0;
             }
+            let mut usage = ClassUsage::default();
+            if class.pages > 0 {
+                self.each_order(class.index, |order| {
+                    lost = lost.saturating_add(order.lost(anew));
+                    order.add_to(&mut usage, &self.arena, now);
+                });
+            }
+            let [hot, _, cold] = usage.ages;
             Weight {
                 class: class.index,
                 pages: class.pages,
                 lost,
-                coldness: class.coldness(&self.arena, now),
-                has_items: class.items() != [0; 3],
+                // For how long the next to go has not been used.
+                coldness: match usage.items {
+                    [_, _, 0] => hot,
+                    _ => cold,
+                },
+                has_items: usage.items != [0; 3],
                 has_spare_page: class.has_spare_page(),
             }
         })
+    }
+
+    /// A page that a class can better give away than another: one that is not cut, one
+    /// with free chunks if those are many, or the one with the oldest item of a shard.
+    fn worst_page(&self, class: &mut Class) -> Option<usize> {
+        if let Some(page) = class.uncut {
+            return Some(page);
+        }
+        let avoid = class.avoid.take();
+        let page = |oldest: Option<Item>| {
+            let first = core::iter::successors(oldest, |item| self.arena.younger(*item));
+            let mut pages = first.take(PAGE_TRIES).map(|item| self.layout.page_of(item));
+            pages.find(|page| avoid != Some(*page))
+        };
+        let free = page(class.free.oldest());
+        if free.is_some() && class.has_spare_page() {
+            return free;
+        }
+        let places = [Place::Cold, Place::Hot, Place::Warm];
+        let mut found = [None; 3];
+        self.each_order(class.index, |order| {
+            for (found, place) in found.iter_mut().zip(places) {
+                *found = found.or_else(|| page(order.oldest(place)));
+            }
+        });
+        let used = found.into_iter().flatten().next();
+        used.or(free)
+            .or_else(|| class.fresh.map(|fresh| fresh.page))
     }
 }

@@ -4,7 +4,7 @@
 //! through here: each thing is looked at once, and passed in registers. What comes
 //! of it is what [`Kv::update`] would make of it, which does all the rest.
 
-use super::evict::Mine;
+use super::evict::{Leave, Mine};
 use super::header::{Mark, DIGITS_MAX, DIGITS_MIN, SPACES_AND_CRLF};
 use super::item::{Item, HEADER};
 use super::table::Found;
@@ -219,13 +219,14 @@ impl<P: Platform> Kv<P> {
         class: u8,
         cx: &Context<'_>,
     ) -> Option<u64> {
-        let item = self.chunk(class, mine, found, cx).ok()?;
+        let room = self.room(class, mine, found, Leave::In, cx).ok()?;
+        let item = room.item;
         let words = self.words(new, Mark::NONE, cx);
         self.arena.write_plain(item, new);
         if let Some(header) = self.arena.header(item) {
             header.write(&words);
         }
-        self.publish(mine, hash, found, item, cx);
+        self.publish(mine.stripe, hash, found, room);
         Some(words.cas)
     }
 

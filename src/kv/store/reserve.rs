@@ -1,38 +1,96 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A chunk at hand for each CPU, in front of each class with small chunks.
+//! What each CPU has of its own, for each class.
 //!
-//! To store an item takes its class's lock once, to put it into the order of
-//! use; while it is held, the next chunk is set aside for this CPU. So the next
-//! item gets its chunk without a lock, most of the time. A set-aside chunk counts
+//! *A chunk at hand*, of classes with small chunks. Who takes a free chunk, or gives
+//! one back, has its class's lock; while it is held, another is set aside for this
+//! CPU. So the next item gets its chunk without that lock. A set-aside chunk counts
 //! as free. It goes back when its class has nothing else, and when its page is
 //! being emptied.
 //!
-//! A place for a chunk is one word, which is emptied and filled in one step: it
-//! may be anybody's, and matters little whose.
+//! *A turn*: which shard it evicts from, and how often still.
+//!
+//! Each is one word, which is changed in one step: it may be anybody's, and matters
+//! little whose.
 
 use crate::atomic::{AtomicU32, Ordering};
 
 use super::class::{say_unused, say_used};
-use super::evict::Mine;
 use super::item::Item;
 use super::layout::prev_power_of_two;
 use super::{Class, Kv};
-use crate::limits::{CLASSES_MAX, RESERVES_MAX, RESERVE_BYTES, RESERVE_CHUNK_MAX, RESERVE_SHARE};
-use crate::{Context, Platform};
+use crate::limits::{
+    CLASSES_MAX, RESERVES_MAX, RESERVE_BYTES, RESERVE_CHUNK_MAX, RESERVE_SHARE, SHARDS_MAX,
+    TURN_MAX, TURN_SHARE,
+};
+use crate::Platform;
 
-/// A CPU's chunks, one for each class at most; 0 is none.
+/// A CPU's chunks, one for each class at most; 0 is none. And its turns.
 #[derive(Debug)]
 #[repr(align(64))]
-pub(super) struct Reserve([AtomicU32; CLASSES_MAX]);
+pub(super) struct Reserve {
+    chunks: [AtomicU32; CLASSES_MAX],
+    turns: [AtomicU32; CLASSES_MAX],
+}
+
+/// Which shard a CPU evicts from, and how many items more in a row; 0 if it has not
+/// begun.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn<'a> {
+    /// Where that is kept.
+    place: Option<&'a AtomicU32>,
+    pub(super) shard: usize,
+    left: u32,
+}
+
+impl<'a> Turn<'a> {
+    const LEFT_SHIFT: u32 = 8;
+
+    fn load(place: Option<&'a AtomicU32>) -> Self {
+        // Relaxed: a hint, as all of it.
+        let word = place.map_or(0, |place| place.load(Ordering::Relaxed));
+        // The low bits, cut on purpose.
+        let shard = usize::from(word as u8);
+        Self {
+            place,
+            shard,
+            left: word.wrapping_shr(Self::LEFT_SHIFT),
+        }
+    }
+
+    /// Notes that an item of a shard has gone, where there were so many. It was to
+    /// begin at this turn, among so many shards.
+    #[inline]
+    pub(super) fn note(self, shard: usize, items: u64, shards: usize) {
+        let left = match self.left {
+            left if left > 0 && shard == self.shard => left,
+            _ => {
+                let share = items.wrapping_shr(TURN_SHARE.trailing_zeros());
+                u32::try_from(share).unwrap_or(u32::MAX).clamp(1, TURN_MAX)
+            }
+        };
+        let left = left.saturating_sub(1);
+        let next = shard.wrapping_add(usize::from(left == 0)) & shards.wrapping_sub(1);
+        // There are far fewer of both.
+        let word = next as u32 | left.wrapping_shl(Self::LEFT_SHIFT);
+        if let Some(place) = self.place {
+            place.store(word, Ordering::Relaxed);
+        }
+    }
+}
+
+const _: () = assert!(SHARDS_MAX <= 1 << Turn::LEFT_SHIFT && TURN_SHARE.is_power_of_two());
 
 impl Reserve {
     pub(super) fn new() -> Self {
-        Self([const { AtomicU32::new(0) }; CLASSES_MAX])
+        Self {
+            chunks: [const { AtomicU32::new(0) }; CLASSES_MAX],
+            turns: [const { AtomicU32::new(0) }; CLASSES_MAX],
+        }
     }
 
     #[inline]
     fn take(&self, class: u8) -> Option<Item> {
-        let place = self.0.get(usize::from(class))?;
+        let place = self.chunks.get(usize::from(class))?;
         // Relaxed: a hint.
         if place.load(Ordering::Relaxed) == 0 {
             return None;
@@ -43,14 +101,14 @@ impl Reserve {
 
     #[inline]
     fn is_empty(&self, class: u8) -> bool {
-        let place = self.0.get(usize::from(class));
+        let place = self.chunks.get(usize::from(class));
         // Relaxed: a hint.
         place.is_some_and(|place| place.load(Ordering::Relaxed) == 0)
     }
 
     /// Gives the chunk back when somebody else's is there.
     fn put(&self, class: u8, item: Item) -> Result<(), Item> {
-        let place = self.0.get(usize::from(class)).ok_or(item)?;
+        let place = self.chunks.get(usize::from(class)).ok_or(item)?;
         let word = Item::to_word(Some(item));
         // Release: pairs with `take`.
         place
@@ -88,32 +146,7 @@ impl<P: Platform> Kv<P> {
         }
     }
 
-    /// Sets a chunk of a class aside for this CPU, if it has none; what must go
-    /// for it, goes. `keep` does not.
-    pub(super) fn fill_reserve(
-        &self,
-        class: &mut Class,
-        mine: &mut Mine<'_>,
-        keep: Item,
-        cx: &Context<'_>,
-    ) {
-        if class.chunk_size > RESERVE_CHUNK_MAX {
-            return;
-        }
-        let Some(reserve) = self
-            .reserve()
-            .filter(|reserve| reserve.is_empty(class.index))
-        else {
-            return;
-        };
-        if let Ok(item) = self.chunk_of(class, mine, Some(keep), cx) {
-            self.put_aside(reserve, class, item);
-            // It will be written soon.
-            self.arena.prefetch_chunk(item, class.chunk_size);
-        }
-    }
-
-    /// As [`Kv::fill_reserve`], with what is free.
+    /// Sets a free chunk of a class aside for this CPU, if it has none.
     pub(super) fn refill_reserve(&self, class: &mut Class) {
         let empty = |reserve: &&Reserve| reserve.is_empty(class.index);
         let Some(reserve) = self.reserve().filter(empty) else {
@@ -134,5 +167,12 @@ impl<P: Platform> Kv<P> {
                 class.put(&self.arena, &self.layout, item);
             }
         }
+    }
+
+    /// Where this CPU is to look first for an item of a class that may go.
+    #[inline]
+    pub(super) fn turn(&self, class: u8) -> Turn<'_> {
+        let own = self.reserve();
+        Turn::load(own.and_then(|own| own.turns.get(usize::from(class))))
     }
 }

@@ -4,7 +4,7 @@
 use core::sync::atomic::Ordering;
 
 use super::chain::{Shape, Spare};
-use super::evict::{Busy, Mine};
+use super::evict::{Busy, Mine, Room};
 use super::header::Mark;
 use super::item::{self, Item};
 use super::table::Stripe;
@@ -265,7 +265,15 @@ impl<P: Platform> Kv<P> {
         self.write(mine.stripe, item, shape, again, new, &source);
         match again {
             true => mine.stripe.resize(before, size as u64),
-            false => self.publish(mine, under.hash, under.found, item, cx),
+            false => {
+                let room = Room {
+                    item,
+                    // Perhaps a larger one than was asked for.
+                    class: self.layout.class_of(&self.arena, item),
+                    is_listed: false,
+                };
+                self.publish(mine.stripe, under.hash, under.found, room);
+            }
         }
         Ok(Done::Stored { cas })
     }
@@ -380,25 +388,14 @@ impl<P: Platform> Kv<P> {
     }
 
     /// Puts an item that is written into the table, in place of what is there.
-    pub(super) fn publish(
-        &self,
-        mine: &mut Mine<'_>,
-        hash: u64,
-        found: Option<Item>,
-        item: Item,
-        cx: &Context<'_>,
-    ) {
+    pub(super) fn publish(&self, stripe: &mut Stripe, hash: u64, found: Option<Item>, room: Room) {
         let arena = &self.arena;
-        self.remove(mine.stripe, hash, found);
-        mine.stripe.link(arena, &self.layout, hash, item);
-        if mine.stripe.grow(arena, &self.layout, |key| self.hash(key)) {
+        self.remove(stripe, hash, found);
+        stripe.link(arena, &self.layout, hash, room.item);
+        if stripe.grow(arena, &self.layout, |key| self.hash(key)) {
             self.heads_wanted.store(true, Ordering::Relaxed);
         }
-        if let Some(class) = self.class(self.layout.class_of(arena, item)) {
-            let class = &mut *class.lock();
-            class.insert(arena, item);
-            self.fill_reserve(class, mine, item, cx);
-        }
+        self.enlist(room);
     }
 
     fn count_refusal(&self, class: Option<u8>) {

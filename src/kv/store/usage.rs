@@ -3,6 +3,7 @@
 
 use core::sync::atomic::Ordering;
 
+use super::order::Order;
 use super::value::ClassUsage;
 use super::Kv;
 use crate::counters::PER_CLASS;
@@ -61,8 +62,10 @@ impl<P: Platform> Kv<P> {
 
     /// What a class holds; `None` behind the last class.
     pub fn class_usage(&self, class: u8, now: Now) -> Option<ClassUsage> {
-        let class = self.class(class)?.lock();
-        Some(class.usage(&self.arena, now))
+        let lock = self.class(class)?.lock();
+        let mut usage = lock.usage();
+        self.each_order(class, |order| order.add_to(&mut usage, &self.arena, now));
+        Some(usage)
     }
 
     /// Has all classes forget what has happened; `counted` says what has been counted of
@@ -70,6 +73,7 @@ impl<P: Platform> Kv<P> {
     pub(crate) fn reset_classes(&self, counted: impl Fn(u8) -> [u64; PER_CLASS]) {
         for (index, class) in (0u8..).zip(self.classes.iter()) {
             class.lock().reset(counted(index));
+            self.each_order(index, Order::reset);
         }
     }
 }

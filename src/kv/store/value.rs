@@ -346,7 +346,8 @@ pub struct History {
     pub evicted_unfetched: u64,
     /// Those of them that had been used again since they became old.
     pub evicted_active: u64,
-    /// How many seconds the last of them had not been used.
+    /// How many seconds the last of them had not been used; of those of several
+    /// shards, the most.
     pub evicted_time: u32,
     /// Dead items whose chunk was taken for a new one.
     pub reclaimed: u64,

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use host::{Region, Userspace};
 use kv::store::{Change, Condition, Done, Entry, Head, Look, Lookup, Plain, Put, Value};
-use kv::{Config, Context, Counters, Host, Kv, Now, Reply};
+use kv::{Config, Context, Counters, Host, Kv, Now, Platform, Reply};
 use quick_cache::{DefaultHashBuilder, UnitWeighter};
 
 /// A store, as a server sees it.
@@ -50,7 +50,8 @@ impl Host for NoHost {
 pub struct Ours {
     /// The store itself.
     pub kv: Kv<Userspace>,
-    counters: [Counters; 1],
+    /// For each of two threads that run at a time.
+    counters: [Counters; 2],
 }
 
 impl Ours {
@@ -72,7 +73,7 @@ impl Ours {
         };
         Self {
             kv: Kv::new(Region::new(bytes).unwrap(), &config).unwrap(),
-            counters: [Counters::new()],
+            counters: [Counters::new(), Counters::new()],
         }
     }
 
@@ -87,7 +88,7 @@ impl Ours {
         Context {
             now: Now::START,
             unix_now: 1_800_000_000,
-            mine: &self.counters[0],
+            mine: &self.counters[Userspace::here() % 2],
             all: &self.counters,
             host: &NoHost,
         }

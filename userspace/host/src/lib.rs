@@ -22,19 +22,21 @@ const PAUSE: Duration = Duration::from_micros(50);
 const YIELDS: usize = 10;
 
 /// A userspace process, with its store in that kind of memory, and with those locks.
-pub struct Process<M, R = SharedLock, S = Lock>(PhantomData<(M, R, S)>);
+pub struct Process<M, R = SharedLock, S = Lock, O = Lock>(PhantomData<(M, R, S, O)>);
 
 /// A userspace process.
 pub type Userspace = Process<Region>;
 
-impl<M, R, S> Platform for Process<M, R, S>
+impl<M, R, S, O> Platform for Process<M, R, S, O>
 where
     M: Memory + 'static,
     R: RawRwLock + 'static,
     S: RawSpinLock + 'static,
+    O: RawSpinLock + 'static,
 {
     type RwLock = R;
     type SpinLock = S;
+    type OrderLock = O;
     type Memory = M;
     type Array<T: Send + Sync> = Box<[T]>;
 
@@ -94,7 +96,7 @@ unsafe impl RawRwLock for SharedLock {
     }
 }
 
-/// A class's lock.
+/// The lock of a class, or of a shard.
 pub struct Lock(parking_lot::RawMutex);
 
 // SAFETY: `parking_lot`'s lock excludes, acquires and releases as asked.

@@ -54,6 +54,31 @@ fn a_pass_over_many_keys_leaves_what_is_in_use() {
 }
 
 #[test]
+fn those_that_go_are_among_the_oldest_of_all_shards() {
+    // Large enough for eight shards.
+    let session = Session::new(4 * MIB);
+    let value = "v".repeat(100);
+    let mut items = 0;
+    while session.stat("evictions") == 0 {
+        session.set(&format!("k{items}"), 0, &value);
+        items += 1;
+    }
+    for more in items..items + items / 2 {
+        session.set(&format!("k{more}"), 0, &value);
+    }
+    assert_eq!(session.stat("evictions"), 1 + items / 2);
+    assert_eq!(session.stat("store_no_memory"), 0);
+    // Half have gone: hardly any that is not of the older half, and of a shard no
+    // more than a turn's.
+    let is_there = |i: &u64| session.get(&format!("k{i}")).is_some();
+    let (near, far) = (items / 2 - items / 16, items / 2 + items / 16);
+    assert_eq!((0..near).filter(is_there).count(), 0);
+    let younger = items + items / 2 - far;
+    let alive = (far..items + items / 2).filter(is_there).count();
+    assert_eq!(alive as u64, younger);
+}
+
+#[test]
 fn the_dead_that_are_met_are_reclaimed_not_evicted() {
     let session = Session::new(MIB);
     for i in 0..7 {

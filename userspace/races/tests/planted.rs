@@ -132,7 +132,7 @@ mod races {
     }
 
     /// A process with those locks.
-    type With<R, S> = Process<Region, R, S>;
+    type With<R, S, O> = Process<Region, R, S, O>;
 
     /// Too long for a chunk that is set aside: who takes such a one from another
     /// thread is in order with all that this did before, by no lock.
@@ -184,20 +184,31 @@ mod races {
     }
 
     #[test]
+    fn shards_without_locks_are_seen() {
+        super::is_seen("races::shards_without_locks", WORDS);
+    }
+
+    #[test]
     fn threads_with_locks_may_do_the_same() {
-        play::<With<SharedLock, Lock>>(["k", "k"]);
-        play::<With<SharedLock, Lock>>(["k", "j"]);
+        play::<With<SharedLock, Lock, Lock>>(["k", "k"]);
+        play::<With<SharedLock, Lock, Lock>>(["k", "j"]);
     }
 
     #[test]
     #[ignore = "wrong on purpose"]
     fn table_without_locks() {
-        play::<With<Nothing, Lock>>(["k", "k"]);
+        play::<With<Nothing, Lock, Lock>>(["k", "k"]);
     }
 
     #[test]
     #[ignore = "wrong on purpose"]
     fn classes_without_locks() {
-        play::<With<SharedLock, Nothing>>(["k", "j"]);
+        play::<With<SharedLock, Nothing, Lock>>(["k", "j"]);
+    }
+
+    #[test]
+    #[ignore = "wrong on purpose"]
+    fn shards_without_locks() {
+        play::<With<SharedLock, Lock, Nothing>>(["k", "j"]);
     }
 }

@@ -22,6 +22,7 @@ pub enum Modelled {}
 impl Platform for Modelled {
     type RwLock = Lock;
     type SpinLock = Lock;
+    type OrderLock = Lock;
     type Memory = Region;
     type Array<T: Send + Sync> = Fixed<T>;
 
@@ -79,6 +80,13 @@ impl<T> std::ops::Deref for Fixed<T> {
     fn deref(&self) -> &[T] {
         // SAFETY: written by `new`, and dropped with this.
         unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T> std::ops::DerefMut for Fixed<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: written by `new`, and dropped with this.
+        unsafe { self.0.as_mut() }
     }
 }
 
