@@ -186,7 +186,10 @@ impl Dispatch {
             // This CPU is at another packet, whose answer brought this one about.
         }
         let turn = match routing == Routing::Key as u32 {
-            true => self.turn_of_key(&packet),
+            // A request in pieces is not put together for this.
+            true => packet
+                .payload(&mut [])
+                .and_then(|datagram| self.turn_of_key(datagram)),
             false => None,
         };
         let turn = turn.unwrap_or_else(|| self.next_turn(packet.cpu()));
@@ -237,9 +240,8 @@ impl Dispatch {
         self.lose(Loss::QueueFull);
     }
 
-    fn turn_of_key(&self, packet: &RxPacket) -> Option<usize> {
-        // A request in pieces is not put together for this.
-        let key = routing_key(packet.payload(&mut [])?)?;
+    fn turn_of_key(&self, datagram: &[u8]) -> Option<usize> {
+        let key = routing_key(datagram)?;
         Some(siphash13(self.hash_key, key) as usize)
     }
 

@@ -24,7 +24,7 @@ use crate::{
 };
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use kernel::{new_mutex, page::PAGE_SIZE, prelude::*, sync::Mutex};
-use kv::{limits, Context, Counters, Kv, Outcome, Reply};
+use kv::{limits, Context, Counters, Kv, Outcome, Reply, Spare};
 
 /// What router and responders share.
 pub(crate) struct Shared {
@@ -117,12 +117,18 @@ pub(crate) struct Responder {
     index: usize,
     /// Where a request that is not linear is put together.
     request: VVec<u8>,
-    /// Where replies are written,
-    sheets: Sheets,
-    /// and where those go on that are too long for a sheet, or find none.
-    reply: VVec<u8>,
-    /// For replies that the request's packet cannot carry.
+    /// For the text of replies that the request's packet cannot carry,
+    writer: Writer,
+    /// and those that carry them.
     stock: Stock,
+}
+
+/// Where replies are written that have no room in the request's packet.
+struct Writer {
+    /// Most of them,
+    sheets: Sheets,
+    /// and those that are too long for a sheet, or find none.
+    reply: VVec<u8>,
 }
 
 impl Responder {
@@ -130,8 +136,10 @@ impl Responder {
         Ok(Self {
             index: 0,
             request: VVec::from_elem(0, limits::REQUEST_MAX, GFP_KERNEL)?,
-            sheets: Sheets::new(buffers.sheets)?,
-            reply: VVec::from_elem(0, buffers.reply, GFP_KERNEL)?,
+            writer: Writer {
+                sheets: Sheets::new(buffers.sheets)?,
+                reply: VVec::from_elem(0, buffers.reply, GFP_KERNEL)?,
+            },
             stock: Stock::new()?,
         })
     }
@@ -180,25 +188,27 @@ impl Responder {
             all: &shared.counters,
             host: &KernelHost { shared },
         };
-        let datagram = packet.payload(&mut self.request).ok_or(Loss::Memory)?;
-        let window = self.sheets.window(&shared.supplies);
-        let mut reply = Reply::with_spare(window, &mut self.reply);
-        match kv::serve(&shared.kv, &context, datagram, &mut reply) {
-            Outcome::Reply { request_id } => {
-                let text = reply.text();
-                match tx::send_inside(packet, request_id, text, pace) {
-                    Ok(sent) => sent,
-                    Err(packet) => {
-                        let (len, on_sheet) = (text.len(), reply.is_in_first());
-                        self.send(shared, packet, request_id, len, on_sheet, pace)
-                    }
-                }
-            }
+        let room = packet.room(limits::TEXT_MAX);
+        let (datagram, inside) = packet
+            .split_at_room(&room, &mut self.request)
+            .ok_or(Loss::Memory)?;
+        let mut pages = Pages {
+            writer: Some(&mut self.writer),
+            supplies: &shared.supplies,
+            long: None,
+        };
+        let mut reply = Reply::with_spare(inside, &mut pages);
+        let outcome = kv::serve(&shared.kv, &context, datagram, &mut reply);
+        let len = reply.written();
+        let place = pages.place();
+        let Outcome::Reply { request_id } = outcome else {
             // Nothing to say, or the core has counted the drop itself.
-            Outcome::Silent | Outcome::Dropped(_) => {
-                packet.consume();
-                Ok(())
-            }
+            packet.consume();
+            return Ok(());
+        };
+        match place {
+            Place::Packet => tx::send_inside(packet, &room, request_id, len, pace),
+            _ => self.send(shared, packet, request_id, len, place == Place::Sheet, pace),
         }
     }
 
@@ -212,25 +222,25 @@ impl Responder {
         on_sheet: bool,
         pace: &mut impl Pace,
     ) -> Result<(), Loss> {
+        let Writer { sheets, reply } = &mut self.writer;
         let outlet = Outlet {
             net: &shared.net,
             supplies: &shared.supplies,
             stock: &mut self.stock,
         };
         if !on_sheet && len > limits::TEXT_MAX {
-            let text = self.reply.get(..len).ok_or(Loss::Memory)?;
-            let sheets = &mut self.sheets;
+            let text = reply.get(..len).ok_or(Loss::Memory)?;
             return train::send_long(outlet, sheets, request, request_id, text, pace);
         }
         let many = on_sheet && len > limits::TEXT_MAX;
         let used = match many {
-            true => self.sheets.put_behind(len, kv::frames(request_id, len)),
+            true => sheets.put_behind(len, kv::frames(request_id, len)),
             false => Some(len),
         };
         let used = used.ok_or(Loss::Memory)?;
         let written = match on_sheet {
-            true => self.sheets.written(used),
-            false => self.reply.get(..used).map(Text::loose),
+            true => sheets.written(used),
+            false => reply.get(..used).map(Text::loose),
         };
         let written = written.ok_or(Loss::Memory)?;
         let message = Message {
@@ -244,9 +254,72 @@ impl Responder {
         let sent = tx::send(outlet, request, &message, pace);
         // Some may be on their way when sending fails.
         if on_sheet && !matches!(sent, Ok(Sent::Copied)) {
-            self.sheets.keep(used);
+            sheets.keep(used);
         }
         sent.map(|_| ())
+    }
+}
+
+/// Where a reply was written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the request's own packet.
+    Packet,
+    /// On a sheet.
+    Sheet,
+    /// In the buffer for long ones.
+    Long,
+}
+
+/// Where replies go on that do not fit the request's packet: the window of the
+/// sheets,
+struct Pages<'a> {
+    /// Until they do.
+    writer: Option<&'a mut Writer>,
+    supplies: &'a Supplies,
+    long: Option<Long<'a>>,
+}
+
+/// and then the buffer for long ones.
+struct Long<'a> {
+    reply: &'a mut [u8],
+    used: bool,
+}
+
+impl Pages<'_> {
+    /// Where the reply got to.
+    #[inline(always)]
+    fn place(&self) -> Place {
+        match &self.long {
+            None => Place::Packet,
+            Some(Long { used: false, .. }) => Place::Sheet,
+            Some(Long { used: true, .. }) => Place::Long,
+        }
+    }
+}
+
+impl Spare for Pages<'_> {
+    fn most(&self) -> usize {
+        self.writer.as_ref().map_or(0, |writer| writer.reply.len())
+    }
+
+    fn go_on(&mut self) -> (&mut [u8], Option<&mut (dyn Spare + '_)>) {
+        let Some(Writer { sheets, reply }) = self.writer.take() else {
+            return (&mut [], None);
+        };
+        let long = self.long.insert(Long { reply, used: false });
+        (sheets.window(self.supplies), Some(long))
+    }
+}
+
+impl Spare for Long<'_> {
+    fn most(&self) -> usize {
+        self.reply.len()
+    }
+
+    fn go_on(&mut self) -> (&mut [u8], Option<&mut (dyn Spare + '_)>) {
+        self.used = true;
+        (self.reply, None)
     }
 }
 
@@ -263,11 +336,12 @@ fn check(packet: &mut RxPacket) -> Result<(), Loss> {
     if end < packet.len() && !packet.trim(end) {
         return Err(Loss::Memory);
     }
-    if sum == [0, 0] {
-        return match packet.family() {
-            Family::V4 => Ok(()),
-            Family::V6 => Err(Loss::Checksum),
-        };
+    let without = sum == [0, 0];
+    if without && packet.family() == Family::V6 {
+        return Err(Loss::Checksum);
+    }
+    if packet.is_verified() || without {
+        return Ok(());
     }
     match packet.checksum_ok() {
         true => Ok(()),

@@ -58,7 +58,7 @@ pub use counters::{Counter, Counters};
 pub use frame::{frames, single_frame, Datagrams, Drop};
 pub use host::{Context, CpuTime, Host, Now};
 pub use platform::{Memory, NoMemory, Platform, RawRwLock, RawSpinLock};
-pub use reply::Reply;
+pub use reply::{Reply, Spare};
 pub use route::routing_key;
 pub use serve::{serve, Outcome};
 pub use session::{Next, Progress, Session};

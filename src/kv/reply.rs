@@ -14,17 +14,27 @@ const OVERFLOW: &[u8] = b"SERVER_ERROR out of memory writing get response\r\n";
 
 const _: () = assert!(OVERFLOW.len() <= LINE_ROOM);
 
+/// Where the text of a reply goes on that does not fit where it began.
+pub trait Spare {
+    /// Bytes of the last of the buffers to come.
+    fn most(&self) -> usize;
+
+    /// The next buffer, which is passed by when it has no room, and what comes
+    /// after it.
+    fn go_on(&mut self) -> (&mut [u8], Option<&mut (dyn Spare + '_)>);
+}
+
 /// The reply to one datagram: the answers to all its commands, in order.
 ///
-/// The last [`LINE_ROOM`] bytes of the buffer are kept for [`OVERFLOW`], so
+/// The last [`LINE_ROOM`] bytes of the last buffer are kept for [`OVERFLOW`], so
 /// that a client whose answers do not fit is always told so.
 pub struct Reply<'b> {
     buf: &'b mut [u8],
     len: usize,
-    /// Where [`LINE_ROOM`] begins.
+    /// Where [`LINE_ROOM`] begins, in the last buffer.
     end: usize,
     /// Where the text goes on when `buf` is full.
-    spare: Option<&'b mut [u8]>,
+    spare: Option<&'b mut (dyn Spare + 'b)>,
 }
 
 impl<'b> Reply<'b> {
@@ -42,21 +52,23 @@ impl<'b> Reply<'b> {
         }
     }
 
-    /// An empty reply in `first`, of any length, which moves to `second` when
-    /// it does not fit there; `second` is as [`Reply::new`] wants it.
+    /// An empty reply in `first`, of any length, which moves on to what `spare`
+    /// has when it does not fit there; the last of that is as [`Reply::new`]
+    /// wants it.
     #[inline]
-    pub fn with_spare(first: &'b mut [u8], second: &'b mut [u8]) -> Self {
+    pub fn with_spare(first: &'b mut [u8], spare: &'b mut (dyn Spare + 'b)) -> Self {
         Self {
-            spare: Some(second),
-            ..Self::new(first)
+            end: first.len(),
+            buf: first,
+            len: 0,
+            spare: Some(spare),
         }
     }
 
-    /// Whether what has been written is in the first buffer of
-    /// [`Reply::with_spare`] still.
+    /// How many bytes have been written so far.
     #[inline]
-    pub fn is_in_first(&self) -> bool {
-        self.spare.is_some()
+    pub fn written(&self) -> usize {
+        self.len
     }
 
     /// What has been written so far.
@@ -92,15 +104,27 @@ impl<'b> Reply<'b> {
         bytes: &[u8],
         last: &[u8; M],
     ) -> Result<(), Full> {
-        let Some((front, middle, back)) = self.places(bytes.len()) else {
-            return self.put_elsewhere(first, bytes, last);
-        };
+        match self.write_between(first, bytes, last) {
+            Some(()) => Ok(()),
+            None => self.put_elsewhere(first, bytes, last),
+        }
+    }
+
+    /// Writes the three behind what is there, if they fit.
+    #[inline(always)]
+    fn write_between<const N: usize, const M: usize>(
+        &mut self,
+        first: &[u8; N],
+        bytes: &[u8],
+        last: &[u8; M],
+    ) -> Option<()> {
+        let (front, middle, back) = self.places(bytes.len())?;
         *front = *first;
-        copy(middle, bytes).ok_or(Full)?;
+        copy(middle, bytes)?;
         *back = *last;
         let more = bytes.len().wrapping_add(N).wrapping_add(M);
         self.len = self.len.wrapping_add(more);
-        Ok(())
+        Some(())
     }
 
     /// Where three texts go, one behind the other, if they fit.
@@ -115,18 +139,21 @@ impl<'b> Reply<'b> {
         Some((front, middle, free.first_chunk_mut()?))
     }
 
-    /// As [`Reply::put_between`], in the spare buffer.
+    /// As [`Reply::put_between`], in the next buffer with room.
     #[cold]
     #[inline(never)]
-    fn put_elsewhere(&mut self, first: &[u8], bytes: &[u8], last: &[u8]) -> Result<(), Full> {
-        self.move_on();
-        let more = first.len().saturating_add(bytes.len());
-        if more.saturating_add(last.len()) > self.end.saturating_sub(self.len) {
-            return Err(Full);
+    fn put_elsewhere<const N: usize, const M: usize>(
+        &mut self,
+        first: &[u8; N],
+        bytes: &[u8],
+        last: &[u8; M],
+    ) -> Result<(), Full> {
+        loop {
+            self.move_on().ok_or(Full)?;
+            if self.write_between(first, bytes, last).is_some() {
+                return Ok(());
+            }
         }
-        [first, bytes, last]
-            .into_iter()
-            .try_for_each(|part| self.append(part))
     }
 
     /// Appends `value` in decimal.
@@ -161,7 +188,7 @@ impl<'b> Reply<'b> {
         write: impl FnOnce(&mut Reply<'_>) -> Result<(), Full>,
         convert: impl FnOnce(&[u8], &mut Reply<'_>) -> Result<(), Full>,
     ) -> Result<(), Full> {
-        self.move_on();
+        while self.move_on().is_some() {}
         let free = self.buf.len().saturating_sub(self.len);
         let middle = self.len.saturating_add(free / 2);
         let (near, far) = self.buf.split_at_mut_checked(middle).ok_or(Full)?;
@@ -188,31 +215,35 @@ impl<'b> Reply<'b> {
     #[inline]
     pub(crate) fn room(&self) -> usize {
         let end = match &self.spare {
-            Some(spare) => spare.len().saturating_sub(LINE_ROOM),
+            Some(spare) => spare.most().saturating_sub(LINE_ROOM),
             None => self.end,
         };
         end.saturating_sub(self.len)
     }
 
-    /// Moves to the spare buffer, if there is one.
+    /// Moves to the next buffer, if there is one.
     #[cold]
-    fn move_on(&mut self) {
-        let Some(spare) = self.spare.take() else {
-            return;
-        };
-        if let Some(start) = spare.get_mut(..self.len) {
+    fn move_on(&mut self) -> Option<()> {
+        let (buf, spare) = self.spare.take()?.go_on();
+        // One that is too short has no room for more, and is passed by.
+        if let Some(start) = buf.get_mut(..self.len) {
             start.copy_from_slice(self.text());
-            let len = self.len;
-            *self = Self::new(spare);
-            self.len = len;
+            let kept = match spare {
+                Some(_) => 0,
+                None => LINE_ROOM,
+            };
+            self.end = buf.len().saturating_sub(kept);
+            self.buf = buf;
         }
+        self.spare = spare;
+        Some(())
     }
 
     #[inline]
     fn append(&mut self, bytes: &[u8]) -> Result<(), Full> {
         let end = self.len.checked_add(bytes.len()).ok_or(Full)?;
-        if end > self.buf.len() {
-            self.move_on();
+        while end > self.buf.len() {
+            self.move_on().ok_or(Full)?;
         }
         self.buf
             .get_mut(self.len..end)
