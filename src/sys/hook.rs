@@ -88,7 +88,7 @@ impl HookPacket<'_> {
         let (skb, family) = (self.skb.as_ptr(), self.family);
         *self.look.get_or_insert_with(|| {
             // SAFETY: Valid by the type invariant, in the receive path.
-            Look::new(unsafe { bindings::ub_skb_look(skb) }, Some(family))
+            Look::new(unsafe { bindings::ub_skb_look(skb) }).of(family)
         })
     }
 
@@ -317,12 +317,44 @@ pub(super) unsafe extern "C" fn entry_early<H: Hook>(
     _state: *const bindings::nf_hook_state,
 ) -> c_uint {
     // SAFETY: The packet is valid.
-    let look = Look::new(unsafe { bindings::ub_skb_look_early(skb) }, None);
+    let look = Look::new(unsafe { bindings::ub_skb_look_early(skb) });
     if look.has(bindings::UB_STRANGE) {
         return bindings::NF_ACCEPT;
     }
+    match look.family() {
+        // SAFETY: As promised by our own caller.
+        Family::V4 => unsafe { entry_early_of::<H, false>(look, target, skb) },
+        // SAFETY: As promised by our own caller.
+        Family::V6 => unsafe { entry_early_v6::<H>(look, target, skb) },
+    }
+}
+
+/// Out of line, so that the other has the registers.
+///
+/// # Safety
+///
+/// As for [`entry_early`].
+#[inline(never)]
+unsafe fn entry_early_v6<H: Hook>(look: Look, target: *mut c_void, skb: *mut sk_buff) -> c_uint {
     // SAFETY: As promised by our own caller.
-    unsafe { entry(look.family(), Some(look), target, skb, H::early) }
+    unsafe { entry_early_of::<H, true>(look, target, skb) }
+}
+
+/// Of a family that is known here.
+///
+/// # Safety
+///
+/// As for [`entry_early`].
+#[inline(always)]
+unsafe fn entry_early_of<H: Hook, const V6: bool>(
+    look: Look,
+    target: *mut c_void,
+    skb: *mut sk_buff,
+) -> c_uint {
+    let family = if V6 { Family::V6 } else { Family::V4 };
+    let call = |target: &H, packet: HookPacket<'_>| target.early(packet);
+    // SAFETY: As promised by our own caller.
+    unsafe { entry(family, Some(look.of(family)), target, skb, call) }
 }
 
 /// # Safety

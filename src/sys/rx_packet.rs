@@ -28,17 +28,20 @@ pub(super) struct Look(u64);
 impl Look {
     const TRANSPORT_SHIFT: u32 = 16;
 
-    /// What `ub_skb_look` or its like said, where the family is known as well, or said.
+    /// What `ub_skb_look` or its like said.
     #[inline(always)]
-    pub(super) fn new(said: u64, family: Option<Family>) -> Self {
-        // So that the compiler knows too.
-        let mask = u64::from(bindings::UB_IPV6);
-        let said = match family {
-            None => said,
-            Some(Family::V4) => said & !mask,
-            Some(Family::V6) => said | mask,
-        };
+    pub(super) fn new(said: u64) -> Self {
         Self(said & !u64::from(KEPT))
+    }
+
+    /// The same of a packet of that family, which the compiler knows then, too.
+    #[inline(always)]
+    pub(super) fn of(self, family: Family) -> Self {
+        let mask = u64::from(bindings::UB_IPV6);
+        match family {
+            Family::V4 => Self(self.0 & !mask),
+            Family::V6 => Self(self.0 | mask),
+        }
     }
 
     /// Whether any of `facts` (`UB_*`) holds.

@@ -86,7 +86,7 @@ unsafe extern "C" fn entry<R: Receiver>(sk: *mut sock, skb: *mut sk_buff) -> c_i
     // SAFETY: Ours; the network header stands before the UDP header, which UDP made linear.
     let (packet, for_host) = unsafe {
         bindings::ub_skb_to_network(skb);
-        let look = Look::new(bindings::ub_skb_look_late(skb), None);
+        let look = Look::new(bindings::ub_skb_look_late(skb));
         let transport = bindings::ub_skb_transport(skb);
         let end = transport.saturating_add(UDP_LEN as u32);
         let (true, Ok(transport)) = (
