@@ -116,7 +116,7 @@ static __always_inline bool asks_policies(const struct sk_buff *skb)
 /* Every reply of one datagram fits the device. */
 static __always_inline bool is_wide(const struct net_device *dev)
 {
-	return READ_ONCE(dev->mtu) >= ETH_DATA_LEN;
+	return READ_ONCE(dev->mtu) >= UB_MTU_WIDE;
 }
 
 /*
@@ -206,13 +206,6 @@ u64 ub_skb_look_early(const struct sk_buff *skb)
 	return UB_STRANGE;
 }
 
-/* The packet, which is ours, outlives the RCU section that delivered it. */
-void ub_skb_keep(struct sk_buff *skb)
-{
-	dev_hold(skb->dev);
-	ub_skb_detach(skb);
-}
-
 void ub_skb_drop(struct sk_buff *skb)
 {
 	kfree_skb(skb);
@@ -283,15 +276,18 @@ void ub_queue_serve(struct ub_queue *queue, struct task_struct *consumer)
 }
 
 /*
- * Multi producer, single consumer. 0: queued; -ENOBUFS: full; -ESHUTDOWN:
- * nobody serves the queue; in both cases the caller keeps the packet. Callers
- * have bottom halves off.
+ * Multi producer, single consumer. 0: queued, and the packet outlives the RCU
+ * section that delivered it: it has a reference to its device. -ENOBUFS: full;
+ * -ESHUTDOWN: nobody serves the queue; in both cases the caller keeps the packet,
+ * without such a reference. Callers have bottom halves off.
  */
 int ub_queue_push(struct ub_queue *queue, struct sk_buff *skb,
 		  unsigned int max_bytes)
 {
 	int err = 0;
 
+	dev_hold(skb->dev);
+	ub_skb_detach(skb);
 	spin_lock(&queue->list.lock);
 	if (!queue->consumer) {
 		err = -ESHUTDOWN;
@@ -308,19 +304,26 @@ int ub_queue_push(struct ub_queue *queue, struct sk_buff *skb,
 			wake_up_process(queue->consumer);
 	}
 	spin_unlock(&queue->list.lock);
+	if (unlikely(err))
+		dev_put(skb->dev);
 	return err;
 }
 
-/* All that waits, in one go; batch belongs to the caller and needs no lock. */
-void ub_queue_take(struct ub_queue *queue, struct ub_queue *batch)
+/*
+ * All that waits, in one go: the oldest packet, from which next leads to the others,
+ * the last one's being NULL. Whoever takes one out of that row clears its next.
+ */
+struct sk_buff *ub_queue_take(struct ub_queue *queue)
 {
-	spin_lock(&queue->list.lock);
-	skb_queue_splice_tail_init(&queue->list, &batch->list);
-	queue->bytes = 0;
-	spin_unlock(&queue->list.lock);
-}
+	struct sk_buff *first = NULL;
 
-struct sk_buff *ub_queue_pop(struct ub_queue *batch)
-{
-	return __skb_dequeue(&batch->list);
+	spin_lock(&queue->list.lock);
+	if (!skb_queue_empty(&queue->list)) {
+		first = queue->list.next;
+		queue->list.prev->next = NULL;
+		__skb_queue_head_init(&queue->list);
+		queue->bytes = 0;
+	}
+	spin_unlock(&queue->list.lock);
+	return first;
 }

@@ -126,13 +126,13 @@ void ub_skb_to_network(struct sk_buff *skb);
  * (VRF, IPsec policy) has a say in where the answer goes.
  */
 #define UB_INDIRECT 128u
-#define UB_NARROW 256u		/* its device's MTU is less than usual: ub_skb_mtu() */
+#define UB_NARROW 256u		/* its device's MTU is below UB_MTU_WIDE: ub_skb_mtu() */
+#define UB_MTU_WIDE 1500u	/* enough for all replies that go back in one packet */
 u64 ub_skb_look(const struct sk_buff *skb);
 u64 ub_skb_look_late(const struct sk_buff *skb);
 u64 ub_skb_look_early(const struct sk_buff *skb);
 unsigned int ub_skb_mtu(const struct sk_buff *skb);
 
-void ub_skb_keep(struct sk_buff *skb);
 void ub_skb_drop(struct sk_buff *skb);
 struct net_device *ub_skb_dev(const struct sk_buff *skb);
 void ub_dev_hold(struct net_device *dev);
@@ -159,8 +159,7 @@ void ub_queue_init(struct ub_queue *queue);
 void ub_queue_serve(struct ub_queue *queue, struct task_struct *consumer);
 int ub_queue_push(struct ub_queue *queue, struct sk_buff *skb,
 		  unsigned int max_bytes);
-void ub_queue_take(struct ub_queue *queue, struct ub_queue *batch);
-struct sk_buff *ub_queue_pop(struct ub_queue *batch);
+struct sk_buff *ub_queue_take(struct ub_queue *queue);
 
 /* early.c: packets that the stack has not looked at yet */
 bool ub_skb_is_addressed4(const struct sk_buff *skb);
@@ -184,6 +183,8 @@ struct sk_buff *ub_skb_blank(unsigned int headroom, unsigned int room);
 void ub_skb_recycle(struct sk_buff *skb, unsigned int headroom);
 int ub_skb_send_back(struct sk_buff *skb, unsigned int shift,
 		     unsigned int transport, unsigned int len);
+int ub_skb_send_kept_back(struct sk_buff *skb, unsigned int shift,
+			  unsigned int transport, unsigned int len);
 void ub_skb_mark_udp(struct sk_buff *skb);
 void ub_skb_mark_network(struct sk_buff *skb, unsigned int family);
 void ub_skb_mark_mac(struct sk_buff *skb, struct net_device *dev);

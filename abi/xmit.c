@@ -148,8 +148,8 @@ static __always_inline void leave_checksum(struct sk_buff *skb)
  * checksum, where the sum of the pseudo-header stands; the UDP header transport
  * bytes behind the network header.
  */
-int ub_skb_send_back(struct sk_buff *skb, unsigned int shift,
-		     unsigned int transport, unsigned int len)
+static __always_inline int send_back(struct sk_buff *skb, unsigned int shift,
+				     unsigned int transport, unsigned int len)
 {
 	skb->data += shift;
 	skb_reset_network_header(skb);
@@ -162,6 +162,23 @@ int ub_skb_send_back(struct sk_buff *skb, unsigned int shift,
 	/* Last, since it calls others now and then. */
 	forget(skb);
 	return dev_queue_xmit(skb);
+}
+
+int ub_skb_send_back(struct sk_buff *skb, unsigned int shift,
+		     unsigned int transport, unsigned int len)
+{
+	return send_back(skb, shift, transport, len);
+}
+
+/* The same of one with a reference to the device, which ends here. */
+int ub_skb_send_kept_back(struct sk_buff *skb, unsigned int shift,
+			  unsigned int transport, unsigned int len)
+{
+	struct net_device *dev = skb->dev;
+	int verdict = send_back(skb, shift, transport, len);
+
+	dev_put(dev);
+	return verdict;
 }
 
 /* The data now begins with the UDP header. */

@@ -112,23 +112,18 @@ pub(crate) struct Kept(NonNull<sk_buff>);
 unsafe impl Send for Kept {}
 
 impl Kept {
-    /// Gives up ownership; [`from_raw`](Self::from_raw) takes it back.
-    #[inline]
-    pub(super) fn into_raw(self) -> *mut sk_buff {
-        ManuallyDrop::new(self).0.as_ptr()
-    }
-
     /// # Safety
     ///
-    /// `skb` came from [`into_raw`](Self::into_raw), and comes back once.
-    #[inline]
+    /// `skb` and its reference to its device are the caller's to give, and
+    /// [`RxPacket::note`] was the last that was done with it.
+    #[inline(always)]
     pub(super) unsafe fn from_raw(skb: NonNull<sk_buff>) -> Self {
-        // INVARIANT: Held when `into_raw` was called, and nothing has changed.
+        // INVARIANT: By the caller's promise.
         Self(skb)
     }
 
     /// The packet, to be answered.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn open(self) -> RxPacket {
         let skb = ManuallyDrop::new(self).0;
         // SAFETY: By the type invariant; `cb` is aligned to 8 bytes, and written by nobody while
@@ -163,21 +158,15 @@ impl RxPacket {
         }
     }
 
-    /// Lets the packet outlive the receive path.
-    #[inline]
-    pub(crate) fn keep(self) -> Kept {
-        let this = ManuallyDrop::new(self);
-        // SAFETY: The packet is ours and its device alive, by the type invariant; `cb` is aligned
-        // to 8 bytes, and large enough.
+    /// Notes in the packet what there is to know of it, for [`Kept`].
+    #[inline(always)]
+    pub(super) fn note(&mut self) {
+        // SAFETY: The packet is ours by the type invariant; `cb` is aligned to 8 bytes, and large
+        // enough.
         unsafe {
-            if !this.look.has(KEPT) {
-                bindings::ub_skb_keep(this.skb.as_ptr());
-            }
-            let cb = addr_of_mut!((*this.skb.as_ptr()).cb);
-            cb.cast::<Look>().write(this.look.with(KEPT));
+            let cb = addr_of_mut!((*self.skb.as_ptr()).cb);
+            cb.cast::<Look>().write(self.look.with(KEPT));
         }
-        // INVARIANT: Just established.
-        Kept(this.skb)
     }
 
     /// The packet's device.
@@ -334,9 +323,15 @@ impl RxPacket {
         unsafe { bindings::consume_skb(skb.as_ptr()) };
     }
 
-    /// Takes the packet and its reference to the device, if it has one, apart.
+    /// Gives up the packet, and the reference to its device if it has one: says so.
     #[inline]
-    pub(super) fn split(self) -> (Option<Device>, NonNull<sk_buff>) {
+    pub(super) fn into_raw(self) -> (*mut sk_buff, bool) {
+        let this = ManuallyDrop::new(self);
+        (this.skb.as_ptr(), this.look.has(KEPT))
+    }
+
+    /// Takes the packet and its reference to the device, if it has one, apart.
+    fn split(self) -> (Option<Device>, NonNull<sk_buff>) {
         let this = ManuallyDrop::new(self);
         let kept = this.look.has(KEPT);
         // SAFETY: The packet's own reference to its device passes on; `this` is not dropped.

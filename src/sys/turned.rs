@@ -10,7 +10,7 @@ use super::{
 };
 use core::slice;
 use kernel::prelude::*;
-use kv::limits::FRAME_LEN;
+use kv::limits::{FRAME_LEN, TEXT_MAX};
 
 /// Bytes of a network header as we write it.
 #[inline(always)]
@@ -41,6 +41,11 @@ pub(crate) struct Room {
     shift: usize,
     len: usize,
 }
+
+const _: () = assert!(
+    IPV6_LEN + UDP_LEN + FRAME_LEN + TEXT_MAX <= bindings::UB_MTU_WIDE as usize,
+    "what is not UB_NARROW takes every reply"
+);
 
 impl RxPacket {
     /// What the packet's own buffer has for a text of `most` bytes at most: none where
@@ -199,9 +204,14 @@ impl Turned {
         let transport = network_len(family) as u32;
         let after = before_text(family).wrapping_add(self.inside) as u32;
         let shift = self.shift as u32;
-        let (_device, skb) = self.packet.split();
         // SAFETY: The packet is ours to give, its device alive until the call returns, and by the
-        // type invariant its buffer holds that many bytes; their number is well below 2^32.
-        xmit_result(unsafe { bindings::ub_skb_send_back(skb.as_ptr(), shift, transport, after) })
+        // type invariant its buffer holds that many bytes; their number is well below 2^32. Its
+        // reference to the device, if it has one, is given up too.
+        xmit_result(unsafe {
+            match self.packet.into_raw() {
+                (skb, false) => bindings::ub_skb_send_back(skb, shift, transport, after),
+                (skb, true) => bindings::ub_skb_send_kept_back(skb, shift, transport, after),
+            }
+        })
     }
 }
