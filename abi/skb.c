@@ -66,11 +66,24 @@ static __always_inline bool is_direct(const struct sk_buff *skb,
 	       !ub_has_policy(dev_net(dev), XFRM_POLICY_OUT);
 }
 
+/*
+ * Nothing that a reply would have to get rid of hangs on the buffer: no fragments,
+ * no foreign memory, no time stamp that a sender waits for, no word of segments.
+ */
+static __always_inline bool is_bare(const struct sk_buff *skb)
+{
+	const struct skb_shared_info *shared = skb_shinfo(skb);
+
+	/* Nearly all of that stands in the first eight bytes. */
+	BUILD_BUG_ON(offsetof(struct skb_shared_info, flags) != 0 ||
+		     offsetofend(struct skb_shared_info, gso_segs) != sizeof(u64));
+	return !*(const u64 *)shared && !(shared->gso_type | skb->data_len);
+}
+
 static __always_inline bool is_own(const struct sk_buff *skb)
 {
-	return !skb_shared(skb) && !skb_cloned(skb) && !skb_is_nonlinear(skb) &&
-	       !skb_pfmemalloc(skb) &&
-	       !(skb_shinfo(skb)->flags & SKBFL_ZEROCOPY_ENABLE);
+	return !skb_shared(skb) && !skb_cloned(skb) && !skb_pfmemalloc(skb) &&
+	       is_bare(skb);
 }
 
 /*
@@ -100,22 +113,30 @@ static __always_inline bool asks_policies(const struct sk_buff *skb)
 	       ub_has_policy(dev_net(skb->dev), XFRM_POLICY_IN);
 }
 
-/* Nothing but what may be answered in its own packet, without a further look. */
-static __always_inline bool is_usual(const struct sk_buff *skb)
+/* Every reply of one datagram fits the device. */
+static __always_inline bool is_wide(const struct net_device *dev)
 {
-	return is_verified(skb) && is_own(skb) && is_direct(skb, skb->dev);
+	return READ_ONCE(dev->mtu) >= UB_MTU_WIDE;
 }
 
-static __always_inline struct ub_look found(const struct sk_buff *skb, u32 facts)
+/*
+ * Nothing but what may be answered in its own packet, without a further look. What
+ * has ever been a clone is looked at closely.
+ */
+static __always_inline bool is_usual(const struct sk_buff *skb)
 {
-	return (struct ub_look){
-		.facts = (u64)raw_smp_processor_id() << 32 | facts,
-		.mtu = READ_ONCE(skb->dev->mtu),
-	};
+	return is_verified(skb) && !skb_shared(skb) &&
+	       !(skb->cloned || skb->pfmemalloc) && is_bare(skb) &&
+	       is_direct(skb, skb->dev) && is_wide(skb->dev);
+}
+
+static __always_inline u64 found(u32 facts)
+{
+	return (u64)raw_smp_processor_id() << UB_CPU_SHIFT | facts;
 }
 
 /* Out of line, so that the usual packet pays for questions alone. */
-static noinline struct ub_look look_closely(const struct sk_buff *skb, u32 facts)
+static noinline u64 look_closely(const struct sk_buff *skb, u32 facts)
 {
 	if (!is_verified(skb))
 		facts |= UB_UNVERIFIED;
@@ -123,10 +144,12 @@ static noinline struct ub_look look_closely(const struct sk_buff *skb, u32 facts
 		facts |= UB_FOREIGN;
 	if (!is_direct(skb, skb->dev))
 		facts |= UB_INDIRECT;
-	return found(skb, facts);
+	if (!is_wide(skb->dev))
+		facts |= UB_NARROW;
+	return found(facts);
 }
 
-static noinline struct ub_look look_at_stranger(const struct sk_buff *skb)
+static noinline u64 look_at_stranger(const struct sk_buff *skb)
 {
 	u32 facts = 0;
 
@@ -140,16 +163,16 @@ static noinline struct ub_look look_at_stranger(const struct sk_buff *skb)
 }
 
 /* Of a packet at LOCAL_IN, all that there is to know of it: UB_MERGED and so on. */
-struct ub_look ub_skb_look(const struct sk_buff *skb)
+u64 ub_skb_look(const struct sk_buff *skb)
 {
-	if (likely(!skb_is_gso(skb) && is_for_host(skb) &&
-		   !asks_policies(skb) && is_usual(skb)))
-		return found(skb, 0);
+	/* A merged packet is not bare, and so not usual. */
+	if (likely(is_for_host(skb) && !asks_policies(skb) && is_usual(skb)))
+		return found(0);
 	return look_at_stranger(skb);
 }
 
 /* The same of one that UDP has delivered to a socket. */
-struct ub_look ub_skb_look_late(const struct sk_buff *skb)
+u64 ub_skb_look_late(const struct sk_buff *skb)
 {
 	u32 facts = is_for_host(skb) ? 0 : UB_NOT_FOR_HOST;
 
@@ -165,7 +188,7 @@ struct ub_look ub_skb_look_late(const struct sk_buff *skb)
  * look up or to refuse first: VLAN tags, tunnels, VRFs, bridges that filter,
  * IPsec, what a device has merged. In this case nothing else is said.
  */
-struct ub_look ub_skb_look_early(const struct sk_buff *skb)
+u64 ub_skb_look_early(const struct sk_buff *skb)
 {
 	const struct net_device *dev = skb->dev;
 
@@ -175,25 +198,23 @@ struct ub_look ub_skb_look_early(const struct sk_buff *skb)
 		     dev->type != ARPHRD_ETHER || netif_is_l3_master(dev) ||
 		     netif_is_l3_slave(dev) || nf_bridge_info_exists(skb) ||
 		     asks_policies(skb)))
-		return (struct ub_look){ .facts = UB_STRANGE };
+		return UB_STRANGE;
 	if (likely(skb->protocol == htons(ETH_P_IP)))
-		return is_usual(skb) ? found(skb, 0) : look_closely(skb, 0);
+		return is_usual(skb) ? found(0) : look_closely(skb, 0);
 	if (skb->protocol == htons(ETH_P_IPV6))
 		return look_closely(skb, UB_IPV6);
-	return (struct ub_look){ .facts = UB_STRANGE };
-}
-
-/* The packet, which is ours, outlives the RCU section that delivered it. */
-void ub_skb_keep(struct sk_buff *skb)
-{
-	BUILD_BUG_ON(sizeof(struct ub_request) > sizeof(skb->cb));
-	dev_hold(skb->dev);
-	ub_skb_detach(skb);
+	return UB_STRANGE;
 }
 
 void ub_skb_drop(struct sk_buff *skb)
 {
 	kfree_skb(skb);
+}
+
+/* Of its device: bytes of the network layer and above. */
+unsigned int ub_skb_mtu(const struct sk_buff *skb)
+{
+	return READ_ONCE(skb->dev->mtu);
 }
 
 struct net_device *ub_skb_dev(const struct sk_buff *skb)
@@ -255,15 +276,18 @@ void ub_queue_serve(struct ub_queue *queue, struct task_struct *consumer)
 }
 
 /*
- * Multi producer, single consumer. 0: queued; -ENOBUFS: full; -ESHUTDOWN:
- * nobody serves the queue; in both cases the caller keeps the packet. Callers
- * have bottom halves off.
+ * Multi producer, single consumer. 0: queued, and the packet outlives the RCU
+ * section that delivered it: it has a reference to its device. -ENOBUFS: full;
+ * -ESHUTDOWN: nobody serves the queue; in both cases the caller keeps the packet,
+ * without such a reference. Callers have bottom halves off.
  */
 int ub_queue_push(struct ub_queue *queue, struct sk_buff *skb,
 		  unsigned int max_bytes)
 {
 	int err = 0;
 
+	dev_hold(skb->dev);
+	ub_skb_detach(skb);
 	spin_lock(&queue->list.lock);
 	if (!queue->consumer) {
 		err = -ESHUTDOWN;
@@ -280,19 +304,26 @@ int ub_queue_push(struct ub_queue *queue, struct sk_buff *skb,
 			wake_up_process(queue->consumer);
 	}
 	spin_unlock(&queue->list.lock);
+	if (unlikely(err))
+		dev_put(skb->dev);
 	return err;
 }
 
-/* All that waits, in one go; batch belongs to the caller and needs no lock. */
-void ub_queue_take(struct ub_queue *queue, struct ub_queue *batch)
+/*
+ * All that waits, in one go: the oldest packet, from which next leads to the others,
+ * the last one's being NULL. Whoever takes one out of that row clears its next.
+ */
+struct sk_buff *ub_queue_take(struct ub_queue *queue)
 {
-	spin_lock(&queue->list.lock);
-	skb_queue_splice_tail_init(&queue->list, &batch->list);
-	queue->bytes = 0;
-	spin_unlock(&queue->list.lock);
-}
+	struct sk_buff *first = NULL;
 
-struct sk_buff *ub_queue_pop(struct ub_queue *batch)
-{
-	return __skb_dequeue(&batch->list);
+	spin_lock(&queue->list.lock);
+	if (!skb_queue_empty(&queue->list)) {
+		first = queue->list.next;
+		queue->list.prev->next = NULL;
+		__skb_queue_head_init(&queue->list);
+		queue->bytes = 0;
+	}
+	spin_unlock(&queue->list.lock);
+	return first;
 }

@@ -109,38 +109,31 @@ int ub_skb_udp6_offset(struct sk_buff *skb);
 unsigned int ub_skb_transport(const struct sk_buff *skb);
 void ub_skb_to_network(struct sk_buff *skb);
 
-/* What there is to know of a packet before it is taken. */
-struct ub_look {
-	u64 facts;	/* UB_STRANGE and so on; the usual packet has none. In the
-			 * upper half the CPU we are on */
-	u64 mtu;	/* its device's: bytes of network layer and above */
-};
-
+/*
+ * What there is to know of a packet before it is taken: facts, of which the usual
+ * packet has none, and above them the CPU we are on. Rust keeps more between.
+ */
+#define UB_CPU_SHIFT 32
 #define UB_STRANGE 1u		/* not to be taken before the stack has it */
 #define UB_IPV6 2u		/* said where the hook does not know */
 #define UB_MERGED 4u		/* several datagrams that the device merged */
 #define UB_NOT_FOR_HOST 8u	/* broadcast or multicast, at the link or above */
 #define UB_POLICY 16u		/* IPsec policies are to be asked: ub_skb_ipsec_ok() */
 #define UB_UNVERIFIED 32u	/* its UDP checksum was not looked at yet */
-#define UB_FOREIGN 64u		/* in pieces, or somebody else's too: not to be written to */
+/* In pieces, or somebody else's too, or with something on it: not to be written to. */
+#define UB_FOREIGN 64u
 /*
  * It came by no plain Ethernet device, or without its link header, or somebody
  * (VRF, IPsec policy) has a say in where the answer goes.
  */
 #define UB_INDIRECT 128u
-struct ub_look ub_skb_look(const struct sk_buff *skb);
-struct ub_look ub_skb_look_late(const struct sk_buff *skb);
-struct ub_look ub_skb_look_early(const struct sk_buff *skb);
+#define UB_NARROW 256u		/* its device's MTU is below UB_MTU_WIDE: ub_skb_mtu() */
+#define UB_MTU_WIDE 1500u	/* enough for all replies that go back in one packet */
+u64 ub_skb_look(const struct sk_buff *skb);
+u64 ub_skb_look_late(const struct sk_buff *skb);
+u64 ub_skb_look_early(const struct sk_buff *skb);
+unsigned int ub_skb_mtu(const struct sk_buff *skb);
 
-/* What is to be remembered of a packet that waits; kept in skb->cb. */
-struct ub_request {
-	u32 facts;	/* UB_IPV6 and so on */
-	u32 transport;	/* where the UDP header begins, from skb->data */
-	u32 cpu;	/* on which it was taken */
-	u32 mtu;	/* as in struct ub_look */
-};
-
-void ub_skb_keep(struct sk_buff *skb);
 void ub_skb_drop(struct sk_buff *skb);
 struct net_device *ub_skb_dev(const struct sk_buff *skb);
 void ub_dev_hold(struct net_device *dev);
@@ -167,8 +160,7 @@ void ub_queue_init(struct ub_queue *queue);
 void ub_queue_serve(struct ub_queue *queue, struct task_struct *consumer);
 int ub_queue_push(struct ub_queue *queue, struct sk_buff *skb,
 		  unsigned int max_bytes);
-void ub_queue_take(struct ub_queue *queue, struct ub_queue *batch);
-struct sk_buff *ub_queue_pop(struct ub_queue *batch);
+struct sk_buff *ub_queue_take(struct ub_queue *queue);
 
 /* early.c: packets that the stack has not looked at yet */
 bool ub_skb_is_addressed4(const struct sk_buff *skb);
@@ -190,8 +182,10 @@ unsigned int ub_skb_parts(const struct sk_buff *skb);
 void ub_skb_merge(struct sk_buff *skb, unsigned int size, unsigned int count);
 struct sk_buff *ub_skb_blank(unsigned int headroom, unsigned int room);
 void ub_skb_recycle(struct sk_buff *skb, unsigned int headroom);
-int ub_skb_send_back(struct sk_buff *skb, unsigned int transport,
-		     unsigned int len);
+int ub_skb_send_back(struct sk_buff *skb, unsigned int shift,
+		     unsigned int transport, unsigned int len);
+int ub_skb_send_kept_back(struct sk_buff *skb, unsigned int shift,
+			  unsigned int transport, unsigned int len);
 void ub_skb_mark_udp(struct sk_buff *skb);
 void ub_skb_mark_network(struct sk_buff *skb, unsigned int family);
 void ub_skb_mark_mac(struct sk_buff *skb, struct net_device *dev);

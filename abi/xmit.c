@@ -94,8 +94,6 @@ struct sk_buff *ub_skb_blank(unsigned int headroom, unsigned int room)
 /* What a received packet tells of its way here is no business of a reply's. */
 static __always_inline void forget(struct sk_buff *skb)
 {
-	struct skb_shared_info *shared = skb_shinfo(skb);
-
 	ub_skb_detach(skb);
 	skb->pkt_type = PACKET_HOST;
 	skb->ignore_df = 0;
@@ -114,9 +112,6 @@ static __always_inline void forget(struct sk_buff *skb)
 	skb->offload_fwd_mark = 0;
 	skb->offload_l3_fwd_mark = 0;
 #endif
-	shared->gso_size = 0;
-	shared->gso_segs = 0;
-	shared->gso_type = 0;
 }
 
 /*
@@ -138,7 +133,7 @@ void ub_skb_recycle(struct sk_buff *skb, unsigned int headroom)
  * The UDP checksum is left to the device, or to who sends the packet for it.
  * The sum of the pseudo-header stands in its place.
  */
-static void leave_checksum(struct sk_buff *skb)
+static __always_inline void leave_checksum(struct sk_buff *skb)
 {
 	skb->ip_summed = CHECKSUM_PARTIAL;
 	skb->csum_start = skb->transport_header;
@@ -147,22 +142,43 @@ static void leave_checksum(struct sk_buff *skb)
 
 /*
  * Send a packet (neither UB_FOREIGN nor UB_INDIRECT) that was made its own reply
- * where it lies, on the device that it came by, which the caller keeps alive: len
- * bytes from its network header on, and what was attached; headers complete but
- * for the UDP checksum, where the sum of the pseudo-header stands; the UDP header
- * transport bytes after skb->data, the network header.
+ * in its own buffer, on the device that it came by, which the caller keeps alive.
+ * The reply's network header is shift bytes behind skb->data, the request's; len
+ * bytes from there on, and what was attached; headers complete but for the UDP
+ * checksum, where the sum of the pseudo-header stands; the UDP header transport
+ * bytes behind the network header.
  */
-int ub_skb_send_back(struct sk_buff *skb, unsigned int transport,
-		     unsigned int len)
+static __always_inline int send_back(struct sk_buff *skb, unsigned int shift,
+				     unsigned int transport, unsigned int len)
 {
-	forget(skb);
+	skb->data += shift;
+	skb_reset_network_header(skb);
 	skb_set_transport_header(skb, transport);
-	leave_checksum(skb);
+	skb_set_tail_pointer(skb, len);
+	/* Which sets the place of the link header; its length is as it was. */
 	skb->data -= ETH_HLEN;
 	skb->len = len + ETH_HLEN + skb->data_len;
-	skb_set_tail_pointer(skb, len + ETH_HLEN);
-	skb->mac_len = ETH_HLEN;
+	leave_checksum(skb);
+	/* Last, since it calls others now and then. */
+	forget(skb);
 	return dev_queue_xmit(skb);
+}
+
+int ub_skb_send_back(struct sk_buff *skb, unsigned int shift,
+		     unsigned int transport, unsigned int len)
+{
+	return send_back(skb, shift, transport, len);
+}
+
+/* The same of one with a reference to the device, which ends here. */
+int ub_skb_send_kept_back(struct sk_buff *skb, unsigned int shift,
+			  unsigned int transport, unsigned int len)
+{
+	struct net_device *dev = skb->dev;
+	int verdict = send_back(skb, shift, transport, len);
+
+	dev_put(dev);
+	return verdict;
 }
 
 /* The data now begins with the UDP header. */

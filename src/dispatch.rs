@@ -9,7 +9,7 @@ use crate::{
         cpu,
         exclusive::Exclusive,
         queue::{Queue, Refused},
-        rx_packet::{Kept, RxPacket},
+        rx_packet::RxPacket,
     },
 };
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -186,11 +186,14 @@ impl Dispatch {
             // This CPU is at another packet, whose answer brought this one about.
         }
         let turn = match routing == Routing::Key as u32 {
-            true => self.turn_of_key(&packet),
+            // A request in pieces is not put together for this.
+            true => packet
+                .payload()
+                .and_then(|datagram| self.turn_of_key(datagram)),
             false => None,
         };
         let turn = turn.unwrap_or_else(|| self.next_turn(packet.cpu()));
-        self.enqueue(packet.keep(), turn);
+        self.enqueue(packet, turn);
     }
 
     /// Counts a packet that is not handed over.
@@ -200,8 +203,8 @@ impl Dispatch {
 
     /// Gives a packet to the worker whose turn it is, or to the next that
     /// serves. One that finds no room is dropped, and counted.
-    #[inline]
-    fn enqueue(&self, packet: Kept, turn: usize) {
+    #[inline(always)]
+    fn enqueue(&self, packet: RxPacket, turn: usize) {
         let lanes = self.shared.active_lanes();
         let first = turn.checked_rem(lanes.len()).unwrap_or(0);
         match lanes.get(first) {
@@ -216,7 +219,7 @@ impl Dispatch {
 
     /// The same when lane `first` has just been closed.
     #[cold]
-    fn enqueue_after(&self, packet: Kept, first: usize) {
+    fn enqueue_after(&self, packet: RxPacket, first: usize) {
         let lanes = self.shared.active_lanes();
         let (before, after) = lanes.split_at_checked(first).unwrap_or((lanes, &[]));
         let mut packet = packet;
@@ -237,14 +240,13 @@ impl Dispatch {
         self.lose(Loss::QueueFull);
     }
 
-    fn turn_of_key(&self, packet: &RxPacket) -> Option<usize> {
-        // A request in pieces is not put together for this.
-        let key = routing_key(packet.payload()?)?;
+    fn turn_of_key(&self, datagram: &[u8]) -> Option<usize> {
+        let key = routing_key(datagram)?;
         Some(siphash13(self.hash_key, key) as usize)
     }
 
     /// Only this CPU moves its cursor, and nothing comes in between.
-    #[inline]
+    #[inline(always)]
     fn next_turn(&self, cpu: usize) -> usize {
         let Some(Cursor(cursor)) = self.cursors.get(cpu) else {
             return 0;

@@ -6,6 +6,7 @@ use crate::sys::{
     tx_packet::{IPV4_LEN, IPV6_LEN},
     Family,
 };
+use core::mem;
 
 /// Hop limit of replies (RFC 1700, "IP time to live").
 const HOPS: u8 = 64;
@@ -59,25 +60,18 @@ impl Addresses {
         }
     }
 
-    /// The sum of the pseudo-header (RFC 768, RFC 8200 section 8.1) of a
-    /// datagram of `len` bytes; the same in both directions.
+    /// The sum of their halves of words, which is the same in both directions.
     #[inline(always)]
-    fn pseudo_sum(&self, len: u16) -> u16 {
-        let [high, low] = len.to_be_bytes();
-        let rest = sum(&[u32::from_ne_bytes([0, UDP, high, low])]);
+    fn sum(&self) -> u16 {
         fold(match self {
             Addresses::V4 {
                 source,
                 destination,
-            } => rest
-                .wrapping_add(sum(source))
-                .wrapping_add(sum(destination)),
+            } => sum(source).wrapping_add(sum(destination)),
             Addresses::V6 {
                 source,
                 destination,
-            } => rest
-                .wrapping_add(sum(source))
-                .wrapping_add(sum(destination)),
+            } => sum(source).wrapping_add(sum(destination)),
         })
     }
 }
@@ -90,89 +84,175 @@ pub(crate) fn is_right_ipv4(header: &[u8; IPV4_LEN]) -> bool {
     fold(sum(&words)) == u16::MAX
 }
 
-/// Swaps source and destination of an Ethernet header.
-#[inline]
-pub(crate) fn reverse(header: &mut [u8; ETHERNET_LEN]) {
+/// An Ethernet header with source and destination swapped.
+pub(crate) fn reversed(header: &[u8; ETHERNET_LEN]) -> [u8; ETHERNET_LEN] {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = *header;
-    *header = [g, h, i, j, k, l, a, b, c, d, e, f, m, n];
+    [g, h, i, j, k, l, a, b, c, d, e, f, m, n]
 }
 
-/// Makes a request's headers those of its reply, `len` bytes from the network
-/// header on, which no router may fragment.
-#[inline(always)]
-pub(crate) fn turn_ipv4(network: &mut [u8; IPV4_LEN], udp: &mut [u8; UDP_LEN], len: u16) {
-    let addresses = Addresses::in_ipv4(network);
-    answer_udp(udp, &addresses, len.wrapping_sub(IPV4_LEN as u16));
-    if let Addresses::V4 {
-        source,
-        destination,
-    } = addresses
-    {
-        put_ipv4(network, destination, source, len, false);
+/// Bytes of all headers: Ethernet, IPv4 without options, UDP.
+pub(crate) const HEADERS_V4: usize = ETHERNET_LEN + IPV4_LEN + UDP_LEN;
+/// Ethernet, IPv6 without extensions, UDP.
+pub(crate) const HEADERS_V6: usize = ETHERNET_LEN + IPV6_LEN + UDP_LEN;
+
+/// Who asked whom: what is read of a request's headers before its reply's are
+/// written, perhaps over them. In words, as they are read and written at a time.
+pub(crate) struct Asker<A> {
+    to: (u32, u16),
+    from: (u32, u16),
+    ethertype: u16,
+    addresses: A,
+    ports: u32,
+}
+
+impl<A> Asker<A> {
+    #[inline(always)]
+    fn new(ethernet: &[u8; ETHERNET_LEN], addresses: A, udp: &[u8; UDP_LEN]) -> Self {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = *ethernet;
+        let [ports, _] = words(udp);
+        Self {
+            to: (u32::from_ne_bytes([a, b, c, d]), u16::from_ne_bytes([e, f])),
+            from: (u32::from_ne_bytes([g, h, i, j]), u16::from_ne_bytes([k, l])),
+            ethertype: u16::from_ne_bytes([m, n]),
+            addresses,
+            ports,
+        }
+    }
+
+    /// The Ethernet header of the answer.
+    #[inline(always)]
+    fn put_ethernet<'a>(&self, at: &'a mut [u8]) -> Option<&'a mut [u8]> {
+        let at = put(at, self.from.0.to_ne_bytes())?;
+        let at = put(at, self.from.1.to_ne_bytes())?;
+        let at = put(at, self.to.0.to_ne_bytes())?;
+        let at = put(at, self.to.1.to_ne_bytes())?;
+        put(at, self.ethertype.to_ne_bytes())
     }
 }
 
-/// The same for IPv6.
-#[inline]
-pub(crate) fn turn_ipv6(network: &mut [u8; IPV6_LEN], udp: &mut [u8; UDP_LEN], len: u16) {
-    let addresses = Addresses::in_ipv6(network);
-    let payload = len.wrapping_sub(IPV6_LEN as u16);
-    answer_udp(udp, &addresses, payload);
-    if let Addresses::V6 {
-        source,
-        destination,
-    } = addresses
-    {
-        put_ipv6(network, destination, source, payload);
+impl Asker<u64> {
+    /// Over IPv4.
+    #[inline(always)]
+    pub(crate) fn v4(headers: &[u8; HEADERS_V4]) -> Option<Self> {
+        let (ethernet, network) = headers.split_first_chunk()?;
+        let (network, udp) = network.split_first_chunk::<IPV4_LEN>()?;
+        let addresses = u64::from_ne_bytes(*network.last_chunk()?);
+        Some(Self::new(ethernet, addresses, udp.first_chunk()?))
+    }
+
+    /// Writes the headers of the answer, whose UDP header says `len`. No router may
+    /// fragment it.
+    #[inline(always)]
+    pub(crate) fn answer(self, headers: &mut [u8; HEADERS_V4], len: u16) -> Option<()> {
+        let sum = fold(self.addresses);
+        let at = self.put_ethernet(headers)?;
+        // Source and destination are swapped when the word turns by half.
+        let (addresses, whole) = (self.addresses.rotate_left(32), IPV4_LEN as u16);
+        let at = put_ipv4_at(at, addresses, sum, len.wrapping_add(whole), false)?;
+        put_udp_at(at, self.ports, sum, len)
     }
 }
 
-/// RFC 768: the header that answers the one in `header`. `len` in bytes, header
-/// included. The checksum is the pseudo-header's part of it; who sends the
-/// packet adds the rest.
-#[inline(always)]
-pub(crate) fn answer_udp(header: &mut [u8; UDP_LEN], addresses: &Addresses, len: u16) {
-    let [ports, _] = words(header);
-    let [a, b] = len.to_be_bytes();
-    let [c, d] = addresses.pseudo_sum(len).to_ne_bytes();
-    // Both ports are halves of a word: swapped when it turns by half.
-    put_words(
-        header,
-        [ports.rotate_left(16), u32::from_ne_bytes([a, b, c, d])],
-    );
-}
+impl Asker<Addresses> {
+    /// Over IPv6.
+    #[inline(always)]
+    pub(crate) fn v6(headers: &[u8; HEADERS_V6]) -> Option<Self> {
+        let (ethernet, network) = headers.split_first_chunk()?;
+        let (network, udp) = network.split_first_chunk()?;
+        let addresses = Addresses::in_ipv6(network);
+        Some(Self::new(ethernet, addresses, udp.first_chunk()?))
+    }
 
-/// RFC 791. `len` in bytes, header included. A packet that no router may
-/// fragment needs no identification (RFC 6864).
-#[inline(always)]
-pub(crate) fn put_ipv4(
-    header: &mut [u8; IPV4_LEN],
-    source: [u32; 1],
-    destination: [u32; 1],
-    len: u16,
-    fragmentable: bool,
-) {
-    let [high, low] = len.to_be_bytes();
-    let dont_fragment = if fragmentable { 0 } else { 0x40 };
-    let start = u32::from_ne_bytes([0x45, 0, high, low]); // version and words, service, length
-    let flags = u32::from_ne_bytes([0, 0, dont_fragment, 0]); // identification, flags, offset
-    let rest = sum(&[start, flags, u32::from_ne_bytes([HOPS, UDP, 0, 0])]);
-    let check = !fold(
-        rest.wrapping_add(sum(&source))
-            .wrapping_add(sum(&destination)),
-    );
-    let [a, b] = check.to_ne_bytes();
-    let ([source], [destination]) = (source, destination);
-    put_words(
-        header,
-        [
-            start,
-            flags,
-            u32::from_ne_bytes([HOPS, UDP, a, b]),
+    /// As the other.
+    #[inline]
+    pub(crate) fn answer(&self, headers: &mut [u8; HEADERS_V6], len: u16) -> Option<()> {
+        let at = self.put_ethernet(headers)?;
+        let (network, at) = at.split_first_chunk_mut()?;
+        if let Addresses::V6 {
             source,
             destination,
-        ],
-    );
+        } = self.addresses
+        {
+            put_ipv6(network, destination, source, len);
+        }
+        put_udp_at(at, self.ports, self.addresses.sum(), len)
+    }
+}
+
+/// Puts `bytes` in front; what is behind them.
+#[inline(always)]
+fn put<const N: usize>(at: &mut [u8], bytes: [u8; N]) -> Option<&mut [u8]> {
+    let (front, behind) = at.split_first_chunk_mut()?;
+    *front = bytes;
+    Some(behind)
+}
+
+/// RFC 768: the header that answers one with `ports`, between addresses of that sum.
+/// `len` in bytes, header included. The checksum is the part of it that is the sum of the
+/// pseudo-header (RFC 768, RFC 8200 section 8.1); who sends the packet adds the rest.
+#[inline(always)]
+fn put_udp_at(at: &mut [u8], ports: u32, addresses: u16, len: u16) -> Option<()> {
+    let sum = [addresses, len.to_be(), u16::from_ne_bytes([0, UDP])];
+    // Both ports are halves of a word: swapped when it turns by half.
+    let at = put(at, ports.rotate_left(16).to_ne_bytes())?;
+    let at = put(at, len.to_be_bytes())?;
+    put(at, fold_halves(&sum).to_ne_bytes()).map(|_| ())
+}
+
+/// The same, of a header that answers `header`.
+pub(crate) fn answered_udp(
+    header: &[u8; UDP_LEN],
+    addresses: &Addresses,
+    len: u16,
+) -> Option<[u8; UDP_LEN]> {
+    let [ports, _] = words(header);
+    let mut answer = [0; UDP_LEN];
+    put_udp_at(&mut answer, ports, addresses.sum(), len)?;
+    Some(answer)
+}
+
+/// RFC 791: source and destination, which are given side by side, and with their sum.
+/// `len` in bytes, header included. A packet that no router may fragment needs no
+/// identification (RFC 6864). What is behind the header.
+#[inline(always)]
+fn put_ipv4_at(
+    at: &mut [u8],
+    addresses: u64,
+    sum: u16,
+    len: u16,
+    fragmentable: bool,
+) -> Option<&mut [u8]> {
+    const START: [u8; 2] = [0x45, 0]; // version and words, service
+    const HOPS_UDP: [u8; 2] = [HOPS, UDP];
+    let flags = [if fragmentable { 0 } else { 0x40 }, 0]; // and where the fragment begins
+    let halves = [
+        sum,
+        len.to_be(),
+        u16::from_ne_bytes(START),
+        u16::from_ne_bytes(flags),
+        u16::from_ne_bytes(HOPS_UDP),
+    ];
+    let at = put(at, START)?;
+    let at = put(at, len.to_be_bytes())?;
+    let at = put(at, [0; 2])?; // identification
+    let at = put(at, flags)?;
+    let at = put(at, HOPS_UDP)?;
+    let at = put(at, (!fold_halves(&halves)).to_ne_bytes())?;
+    put(at, addresses.to_ne_bytes())
+}
+
+/// The same with separate addresses.
+pub(crate) fn put_ipv4(
+    header: &mut [u8; IPV4_LEN],
+    [source]: [u32; 1],
+    [destination]: [u32; 1],
+    len: u16,
+    fragmentable: bool,
+) -> Option<()> {
+    let [a, b, c, d] = source.to_ne_bytes();
+    let [e, f, g, h] = destination.to_ne_bytes();
+    let addresses = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
+    put_ipv4_at(header, addresses, fold(addresses), len, fragmentable).map(|_| ())
 }
 
 /// RFC 8200. `payload` in bytes, behind this header.
@@ -206,9 +286,11 @@ pub(crate) fn put_ipv6(
 #[inline(always)]
 fn words<const N: usize, const W: usize>(header: &[u8; N]) -> [u32; W] {
     let mut words = [0; W];
-    for (word, bytes) in words.iter_mut().zip(header.chunks_exact(4)) {
-        if let Some(bytes) = bytes.first_chunk() {
+    let mut rest: &[u8] = header;
+    for word in &mut words {
+        if let Some((bytes, behind)) = rest.split_first_chunk() {
             *word = u32::from_ne_bytes(*bytes);
+            rest = behind;
         }
     }
     words
@@ -216,8 +298,12 @@ fn words<const N: usize, const W: usize>(header: &[u8; N]) -> [u32; W] {
 
 #[inline(always)]
 fn put_words<const N: usize, const W: usize>(header: &mut [u8; N], words: [u32; W]) {
-    for (bytes, word) in header.chunks_exact_mut(4).zip(words) {
-        bytes.copy_from_slice(&word.to_ne_bytes());
+    let mut rest: &mut [u8] = header;
+    for word in &words {
+        if let Some((bytes, behind)) = mem::take(&mut rest).split_first_chunk_mut() {
+            *bytes = word.to_ne_bytes();
+            rest = behind;
+        }
     }
 }
 
@@ -233,5 +319,14 @@ fn sum(words: &[u32]) -> u64 {
 #[inline(always)]
 fn fold(sum: u64) -> u16 {
     let sum = (sum.wrapping_add(sum.rotate_left(32)) >> 32) as u32;
+    (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16
+}
+
+/// The same of a few halves of words.
+#[inline(always)]
+fn fold_halves(halves: &[u16]) -> u16 {
+    let sum = halves
+        .iter()
+        .fold(0, |sum: u32, &half| sum.wrapping_add(u32::from(half)));
     (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16
 }

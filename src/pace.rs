@@ -142,16 +142,18 @@ impl<'a> Shift<'a> {
 pub(crate) struct Stretch<'a, 'b> {
     bh: BhDisabled,
     shift: &'b mut Shift<'a>,
-    used: i32,
+    /// How many packets more it is.
+    left: i32,
 }
 
 impl<'a, 'b> Stretch<'a, 'b> {
     /// Begins the stretch.
     pub(crate) fn new(shift: &'b mut Shift<'a>) -> Self {
+        let left = shift.manners.budget.load(Relaxed);
         Self {
             bh: BhDisabled::new(),
             shift,
-            used: 0,
+            left,
         }
     }
 }
@@ -161,15 +163,15 @@ impl Stretch<'_, '_> {
     #[inline(never)]
     fn relax(&mut self) {
         self.bh.relax(|| self.shift.give_way());
-        self.used = 0;
+        self.left = self.shift.manners.budget.load(Relaxed);
     }
 }
 
 impl Pace for Stretch<'_, '_> {
     #[inline(always)]
     fn step(&mut self) {
-        self.used = self.used.saturating_add(1);
-        if self.used >= self.shift.manners.budget.load(Relaxed) {
+        self.left = self.left.saturating_sub(1);
+        if self.left <= 0 {
             self.relax();
         }
     }

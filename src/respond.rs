@@ -129,7 +129,17 @@ pub(crate) struct Stores {
     pub(crate) packets: usize,
 }
 
-/// Where replies go on that are too long for a sheet.
+/// Where replies are written that have no room in the request's packet.
+struct Writer {
+    /// Most of them,
+    sheets: Sheets,
+    /// or, while packets have all of these, here;
+    loose: KVec<u8>,
+    /// and those that are too long for either.
+    long: Long,
+}
+
+/// Long buffers.
 struct Long {
     all: Arc<Lent>,
     /// One of them, while a reply is in it.
@@ -137,7 +147,7 @@ struct Long {
 }
 
 impl Long {
-    #[inline]
+    #[cold]
     fn put_back(&mut self) {
         if let Some(buffer) = self.mine.take() {
             self.all.put(buffer);
@@ -146,9 +156,45 @@ impl Long {
 }
 
 impl Spare for Long {
-    fn take(&mut self) -> Option<&mut [u8]> {
+    fn at_once(&self) -> usize {
+        0
+    }
+
+    fn go_on(&mut self) -> (&mut [u8], Option<&mut (dyn Spare + '_)>) {
         self.mine = self.all.take();
-        self.mine.as_deref_mut()
+        (self.mine.as_deref_mut().unwrap_or_default(), None)
+    }
+}
+
+/// Where replies go on that do not fit the request's packet: in a window of the
+/// writer's sheets, and then in a long buffer.
+struct Pages<'a> {
+    /// Until they do.
+    writer: Option<&'a mut Writer>,
+    supplies: &'a Supplies,
+}
+
+impl Pages<'_> {
+    /// A reply was written there, and not in the packet.
+    #[inline(always)]
+    fn are_used(&self) -> bool {
+        self.writer.is_none()
+    }
+}
+
+impl Spare for Pages<'_> {
+    #[inline(always)]
+    fn at_once(&self) -> usize {
+        // A window has more.
+        SMALL
+    }
+
+    fn go_on(&mut self) -> (&mut [u8], Option<&mut (dyn Spare + '_)>) {
+        let Some(writer) = self.writer.take() else {
+            return (&mut [], None);
+        };
+        let window = writer.sheets.window(&mut writer.loose, self.supplies);
+        (window, Some(&mut writer.long))
     }
 }
 
@@ -158,13 +204,9 @@ pub(crate) struct Responder {
     index: usize,
     /// Where a request that is not linear is put together, if it is short.
     request: KVec<u8>,
-    /// Where replies are written,
-    sheets: Sheets,
-    /// or, while packets have all of these, here;
-    loose: KVec<u8>,
-    /// and where those go on that are too long for either.
-    long: Long,
-    /// For replies that the request's packet cannot carry.
+    /// For the text of replies that the request's packet cannot carry,
+    writer: Writer,
+    /// and those that carry them.
     stock: Stock,
 }
 
@@ -173,11 +215,13 @@ impl Responder {
         Ok(Self {
             index: 0,
             request: KVec::from_elem(0, SMALL, GFP_KERNEL)?,
-            sheets: Sheets::new(stores.sheets)?,
-            loose: KVec::from_elem(0, SMALL, GFP_KERNEL)?,
-            long: Long {
-                all: long,
-                mine: None,
+            writer: Writer {
+                sheets: Sheets::new(stores.sheets)?,
+                loose: KVec::from_elem(0, SMALL, GFP_KERNEL)?,
+                long: Long {
+                    all: long,
+                    mine: None,
+                },
             },
             stock: Stock::new(stores.packets)?,
         })
@@ -222,37 +266,39 @@ impl Responder {
             all: &shared.counters,
             host: &KernelHost { shared },
         };
-        let window = self.sheets.window(&mut self.loose, &shared.supplies);
-        let mut reply = Reply::with_spare(window, &mut self.long);
-        let outcome = match packet.payload() {
-            Some(datagram) => kv::serve(&shared.kv, &context, datagram, &mut reply),
-            None => serve_pieces(shared, &context, &packet, &mut self.request, &mut reply)?,
+        let room = packet.room(limits::TEXT_MAX);
+        let mut pages = Pages {
+            writer: Some(&mut self.writer),
+            supplies: &shared.supplies,
         };
+        let (outcome, len) = match packet.split_at_room(&room) {
+            Some((datagram, inside)) => {
+                let mut reply = Reply::with_spare(inside, &mut pages);
+                let outcome = kv::serve(&shared.kv, &context, datagram, &mut reply);
+                (outcome, reply.written())
+            }
+            None => serve_pieces(shared, &context, &packet, &mut self.request, &mut pages)?,
+        };
+        let in_packet = !pages.are_used();
         match outcome {
-            Outcome::Reply { request_id } => {
-                let text = reply.text();
-                match tx::send_inside(packet, request_id, text, pace) {
-                    Ok(sent) => sent,
-                    Err(packet) => {
-                        let len = text.len();
-                        self.send(shared, packet, request_id, len, pace)
-                    }
-                }
+            Outcome::Reply { request_id } if in_packet => {
+                tx::send_inside(packet, &room, request_id, len, pace)
             }
-            Outcome::Long { request_id } => {
-                let len = reply.text().len();
-                self.send_long(shared, packet, request_id, len, pace)
-            }
+            Outcome::Reply { request_id } => self.send(shared, packet, request_id, len, pace),
             // Nothing to say, or the core has counted the drop itself.
             Outcome::Silent | Outcome::Dropped(_) => {
-                self.long.put_back();
+                if !in_packet {
+                    self.writer.long.put_back();
+                }
                 packet.consume();
                 Ok(())
             }
         }
     }
 
-    /// Sends the `len` bytes of the reply from where they were written.
+    /// Sends the `len` bytes of a reply that is not in its request's packet from where
+    /// they were written.
+    #[inline(never)]
     fn send(
         &mut self,
         shared: &Shared,
@@ -266,21 +312,28 @@ impl Responder {
             supplies: &shared.supplies,
             stock: &mut self.stock,
         };
-        let on_sheet = self.sheets.are_at_hand();
+        let Writer {
+            sheets,
+            loose,
+            long,
+        } = &mut self.writer;
+        if long.mine.is_some() {
+            return send_long(outlet, sheets, long, request, request_id, len, pace);
+        }
+        let on_sheet = sheets.are_at_hand();
         if !on_sheet && len > limits::TEXT_MAX {
-            let text = self.loose.get(..len).ok_or(Loss::Memory)?;
-            let sheets = &mut self.sheets;
+            let text = loose.get(..len).ok_or(Loss::Memory)?;
             return train::send_long(outlet, sheets, request, request_id, text, pace);
         }
         let many = on_sheet && len > limits::TEXT_MAX;
         let used = match many {
-            true => self.sheets.put_behind(len, kv::frames(request_id, len)),
+            true => sheets.put_behind(len, kv::frames(request_id, len)),
             false => Some(len),
         };
         let used = used.ok_or(Loss::Memory)?;
         let written = match on_sheet {
-            true => self.sheets.written(used),
-            false => self.loose.get(..used).map(Text::loose),
+            true => sheets.written(used),
+            false => loose.get(..used).map(Text::loose),
         };
         let written = written.ok_or(Loss::Memory)?;
         let message = Message {
@@ -294,39 +347,35 @@ impl Responder {
         let sent = tx::send(outlet, request, &message, pace);
         // Some may be on their way when sending fails.
         if on_sheet && !matches!(sent, Ok(Sent::Copied)) {
-            self.sheets.keep(used);
+            sheets.keep(used);
         }
         sent.map(|_| ())
     }
+}
 
-    /// The same of a reply that has asked for a long buffer. When others wait for that, it
-    /// is sent in one go, and whose turn it is then is seen afterwards.
-    #[cold]
-    #[inline(never)]
-    fn send_long(
-        &mut self,
-        shared: &Shared,
-        request: RxPacket,
-        request_id: u16,
-        len: usize,
-        pace: &mut impl Pace,
-    ) -> Result<(), Loss> {
-        let Some(buffer) = &self.long.mine else {
-            return self.send(shared, request, request_id, len, pace);
-        };
-        let outlet = Outlet {
-            net: &shared.net,
-            supplies: &shared.supplies,
-            stock: &mut self.stock,
-        };
-        let text = buffer.get(..len).unwrap_or_default();
-        let mut hurried = Hurried::new(pace, || shared.replies.is_wanted());
-        let sheets = &mut self.sheets;
-        let sent = train::send_long(outlet, sheets, request, request_id, text, &mut hurried);
-        self.long.put_back();
-        hurried.end();
-        sent
-    }
+/// Sends a reply that is in a long buffer. When others wait for that, it is sent in one go,
+/// and whose turn it is then is seen afterwards.
+#[cold]
+#[inline(never)]
+fn send_long(
+    outlet: Outlet<'_>,
+    sheets: &mut Sheets,
+    long: &mut Long,
+    request: RxPacket,
+    request_id: u16,
+    len: usize,
+    pace: &mut impl Pace,
+) -> Result<(), Loss> {
+    let all = long.all.clone();
+    let mut hurried = Hurried::new(pace, || all.is_wanted());
+    let buffer = long.mine.as_deref().unwrap_or_default();
+    let sent = match buffer.get(..len) {
+        Some(text) => train::send_long(outlet, sheets, request, request_id, text, &mut hurried),
+        None => Err(Loss::Memory),
+    };
+    long.put_back();
+    hurried.end();
+    sent
 }
 
 /// Serves a request that is in pieces: these are put together in `small`, or in a
@@ -338,11 +387,13 @@ fn serve_pieces(
     context: &Context<'_>,
     packet: &RxPacket,
     small: &mut [u8],
-    reply: &mut Reply<'_>,
-) -> Result<Outcome, Loss> {
+    pages: &mut Pages<'_>,
+) -> Result<(Outcome, usize), Loss> {
     let mut serve = |buffer: &mut [u8]| {
         let datagram = packet.payload_in(buffer).ok_or(Loss::Memory)?;
-        Ok(kv::serve(&shared.kv, context, datagram, reply))
+        let mut reply = Reply::with_spare(&mut [], pages);
+        let outcome = kv::serve(&shared.kv, context, datagram, &mut reply);
+        Ok((outcome, reply.written()))
     };
     if packet.payload_len() <= small.len() {
         return serve(small);
@@ -366,11 +417,12 @@ fn check(packet: &mut RxPacket) -> Result<(), Loss> {
     if end < packet.len() && !packet.trim(end) {
         return Err(Loss::Memory);
     }
-    if sum == [0, 0] {
-        return match packet.family() {
-            Family::V4 => Ok(()),
-            Family::V6 => Err(Loss::Checksum),
-        };
+    let without = sum == [0, 0];
+    if without && packet.family() == Family::V6 {
+        return Err(Loss::Checksum);
+    }
+    if packet.is_verified() || without {
+        return Ok(());
     }
     match packet.checksum_ok() {
         true => Ok(()),

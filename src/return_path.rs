@@ -32,10 +32,7 @@ pub(crate) struct ReturnPath {
 impl ReturnPath {
     /// The way back for replies to `packet`.
     pub(crate) fn of(packet: &RxPacket) -> Option<Self> {
-        let mut ethernet = packet.ethernet().copied();
-        if let Some(header) = &mut ethernet {
-            headers::reverse(header);
-        }
+        let ethernet = packet.ethernet().map(headers::reversed);
         let device = packet.device();
         Some(Self {
             addresses: Addresses::of(packet)?,
@@ -121,9 +118,7 @@ impl ReturnPath {
     /// UDP header and network header, in that order: each goes in front.
     fn push_headers(&self, packet: &mut TxPacket, fragmentable: bool) -> Option<()> {
         let len = u16::try_from(packet.len().checked_add(UDP_LEN)?).ok()?;
-        let mut udp = self.udp;
-        headers::answer_udp(&mut udp, &self.addresses, len);
-        packet.push(&udp)?;
+        packet.push(&headers::answered_udp(&self.udp, &self.addresses, len)?)?;
         packet.seal_udp();
         match self.addresses {
             Addresses::V4 {
@@ -132,7 +127,7 @@ impl ReturnPath {
             } => {
                 let mut header = [0; IPV4_LEN];
                 let len = len.checked_add(IPV4_LEN as u16)?;
-                headers::put_ipv4(&mut header, destination, source, len, fragmentable);
+                headers::put_ipv4(&mut header, destination, source, len, fragmentable)?;
                 packet.push(&header)?;
                 packet.seal_ip(Family::V4);
             }

@@ -9,7 +9,7 @@ use crate::{
     headers,
     stats::Loss,
     sys::{
-        hook::{Hook, HookPacket, Verdict},
+        hook::{Hook, HookPacket, Traits, Verdict},
         rx_packet::{RxPacket, IPPROTO_UDP, UDP_LEN},
         socket::Receiver,
         trace,
@@ -34,18 +34,13 @@ impl Hook for Rx {
             return packet.accept();
         }
         let traits = packet.traits();
-        if traits.is_merged() {
-            // It goes on to our socket, where UDP takes it apart.
-            return packet.accept();
+        if traits.is_plain() {
+            return match self.admit(udp.source, true) {
+                Ok(()) => self.take(packet, offset),
+                Err(why) => self.refuse(packet, why),
+            };
         }
-        let mut admitted = self.admit(udp.source, traits.is_for_host());
-        if traits.asks_policies() && admitted.is_ok() && !packet.is_permitted() {
-            admitted = Err(Loss::Ipsec);
-        }
-        match admitted {
-            Ok(()) => self.take(packet, offset),
-            Err(why) => self.refuse(packet, why),
-        }
+        self.look_closely(packet, &traits, offset, udp.source)
     }
 
     // Only what needs nothing from the stack is taken here: plain frames with a
@@ -79,6 +74,29 @@ impl Receiver for Rx {
 }
 
 impl Rx {
+    /// A packet for our port with traits that tell against taking it.
+    #[cold]
+    fn look_closely(
+        &self,
+        mut packet: HookPacket<'_>,
+        traits: &Traits,
+        udp_offset: usize,
+        source: Port,
+    ) -> Verdict {
+        if traits.is_merged() {
+            // It goes on to our socket, where UDP takes it apart.
+            return packet.accept();
+        }
+        let mut admitted = self.admit(source, traits.is_for_host());
+        if traits.asks_policies() && admitted.is_ok() && !packet.is_permitted() {
+            admitted = Err(Loss::Ipsec);
+        }
+        match admitted {
+            Ok(()) => self.take(packet, udp_offset),
+            Err(why) => self.refuse(packet, why),
+        }
+    }
+
     #[inline(always)]
     fn take(&self, packet: HookPacket<'_>, udp_offset: usize) -> Verdict {
         match packet.steal(udp_offset) {

@@ -5,11 +5,12 @@
 //! with addresses swapped; anything else has it routed. Neither path waits.
 
 use crate::{
-    headers,
+    headers::{Addresses, Asker, HEADERS_V6},
     pace::Pace,
     stats::Loss,
     sys::{
-        rx_packet::{RxPacket, Turned, UDP_LEN},
+        rx_packet::{RxPacket, UDP_LEN},
+        turned::{Room, Turned},
         tx_packet::{IPV4_LEN, IPV6_LEN},
         Family,
     },
@@ -29,18 +30,20 @@ pub(crate) enum Sent {
     Attached,
 }
 
-/// The usual case: sends `text` in the request's own packet, into which it is
-/// copied. Where that cannot be, the request comes back.
+/// The usual case: sends the text of `len` bytes that was written into the `room` of
+/// the request's own packet.
 #[inline(always)]
 pub(crate) fn send_inside(
     request: RxPacket,
+    room: &Room,
     request_id: u16,
-    text: &[u8],
+    len: usize,
     pace: &mut impl Pace,
-) -> Result<Result<(), Loss>, RxPacket> {
-    let sent = send_turned(request, request_id, text.len(), text, |_| Some(()))?;
+) -> Result<(), Loss> {
+    let packet = request.turn(room, len).ok_or(Loss::Memory)?;
+    let sent = send_turned(packet, request_id, len, |_| Some(()));
     pace.step();
-    Ok(sent)
+    sent
 }
 
 /// Sends a message in as many datagrams as it takes, after [`send_inside`] could
@@ -55,33 +58,25 @@ pub(crate) fn send(
     if !message.text.is_on_sheet() {
         return train::send(outlet, request, message, pace);
     }
-    let attach = |packet: &mut Turned| packet.attach(&message.text);
-    let len = message.text.bytes().len();
-    match send_turned(request, message.request_id, len, &[], attach) {
-        Ok(sent) => {
-            pace.step();
-            sent.map(|()| Sent::Attached)
-        }
-        Err(request) => train::send(outlet, request, message, pace),
+    let text = &message.text;
+    let len = text.bytes().len();
+    if !fits(&request, len) {
+        return train::send(outlet, request, message, pace);
     }
+    let packet = match request.turn_in_place() {
+        Ok(packet) => packet,
+        Err(request) => return train::send(outlet, request, message, pace),
+    };
+    let sent = send_turned(packet, message.request_id, len, |packet| {
+        packet.attach(text)
+    });
+    pace.step();
+    sent.map(|()| Sent::Attached)
 }
 
-/// The request's packet becomes the reply where it lies, and goes straight back.
-/// `len` is the text's, of which `inside` is copied behind the headers; `attach`
-/// adds the rest. Where that cannot be, the request comes back.
-#[inline(always)]
-fn send_turned(
-    request: RxPacket,
-    request_id: u16,
-    len: usize,
-    inside: &[u8],
-    attach: impl FnOnce(&mut Turned) -> Option<()>,
-) -> Result<Result<(), Loss>, RxPacket> {
-    if len > TEXT_MAX {
-        return Err(request);
-    }
-    let family = request.family();
-    let network = match family {
+/// Whether a text of `len` bytes may be one datagram that goes straight back.
+fn fits(request: &RxPacket, len: usize) -> bool {
+    let network = match request.family() {
         Family::V4 => IPV4_LEN,
         Family::V6 => IPV6_LEN,
     };
@@ -89,56 +84,54 @@ fn send_turned(
         .saturating_add(UDP_LEN)
         .saturating_add(FRAME_LEN)
         .saturating_add(len);
-    if request.udp_offset() != network || size > request.mtu() {
-        return Err(request);
-    }
-    // With at most `TEXT_MAX` of text it fits.
-    let len = size as u16;
-    let frame = &single_frame(request_id);
-    let mut packet = request.turn(FRAME_LEN.saturating_add(inside.len()))?;
-    let filled = match family {
-        Family::V4 => turn_ipv4(packet.bytes(), len, frame, inside),
-        Family::V6 => turn_ipv6(packet.bytes(), len, frame, inside),
+    len <= TEXT_MAX && size <= request.mtu()
+}
+
+/// The request's packet becomes the reply, with `len` bytes of text that are there, or
+/// that `attach` adds, and goes straight back.
+#[inline(always)]
+fn send_turned(
+    mut packet: Turned,
+    request_id: u16,
+    len: usize,
+    attach: impl FnOnce(&mut Turned) -> Option<()>,
+) -> Result<(), Loss> {
+    let len = udp_len(len);
+    let filled = match packet.family() {
+        Family::V4 => turn_ipv4(&mut packet, request_id, len),
+        Family::V6 => turn_ipv6(&mut packet, request_id, len),
     };
-    Ok(match filled.and_then(|()| attach(&mut packet)) {
-        Some(()) => packet.send().map_err(|_| Loss::Transmit),
-        None => Err(Loss::Memory),
-    })
+    filled
+        .and_then(|()| attach(&mut packet))
+        .ok_or(Loss::Memory)?;
+    packet.send().map_err(|_| Loss::Transmit)
 }
 
 #[inline(always)]
-fn turn_ipv4(bytes: &mut [u8], len: u16, frame: &[u8; FRAME_LEN], text: &[u8]) -> Option<()> {
-    turn(bytes, len, frame, text, headers::turn_ipv4)
+fn turn_ipv4(packet: &mut Turned, request_id: u16, len: u16) -> Option<()> {
+    let asker = Asker::v4(packet.request()?)?;
+    let (headers, frame) = packet.reply()?;
+    *frame = single_frame(request_id);
+    asker.answer(headers, len)
+}
+
+#[inline(always)]
+fn turn_ipv6(packet: &mut Turned, request_id: u16, len: u16) -> Option<()> {
+    let asker = Asker::v6(packet.request()?)?;
+    let (headers, frame) = packet.reply()?;
+    *frame = single_frame(request_id);
+    answer_ipv6(headers, &asker, len)
 }
 
 /// Out of line, so that the other has the registers.
 #[inline(never)]
-fn turn_ipv6(bytes: &mut [u8], len: u16, frame: &[u8; FRAME_LEN], text: &[u8]) -> Option<()> {
-    turn(bytes, len, frame, text, headers::turn_ipv6)
+fn answer_ipv6(headers: &mut [u8; HEADERS_V6], asker: &Asker<Addresses>, len: u16) -> Option<()> {
+    asker.answer(headers, len)
 }
 
-/// `bytes` begin with a request's headers, and become the reply's, which from
-/// the network header on has `len` bytes; `answer` does that for network header
-/// and UDP header.
+/// What the UDP header says of a text of `len` bytes, at most [`TEXT_MAX`].
 #[inline(always)]
-fn turn<const N: usize>(
-    bytes: &mut [u8],
-    len: u16,
-    frame: &[u8; FRAME_LEN],
-    text: &[u8],
-    answer: impl FnOnce(&mut [u8; N], &mut [u8; UDP_LEN], u16),
-) -> Option<()> {
-    let (ethernet, rest) = bytes.split_first_chunk_mut()?;
-    let (network, rest) = rest.split_first_chunk_mut()?;
-    let (udp, payload) = rest.split_first_chunk_mut()?;
-    headers::reverse(ethernet);
-    answer(network, udp, len);
-    put_payload(payload, frame, text)
-}
-
-#[inline(always)]
-fn put_payload(payload: &mut [u8], frame: &[u8; FRAME_LEN], text: &[u8]) -> Option<()> {
-    let (head, body) = payload.split_first_chunk_mut()?;
-    *head = *frame;
-    kv::copy(body, text)
+fn udp_len(len: usize) -> u16 {
+    const BEFORE: u16 = (UDP_LEN + FRAME_LEN) as u16;
+    (len as u16).wrapping_add(BEFORE)
 }

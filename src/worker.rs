@@ -28,12 +28,11 @@ pub(crate) struct Worker {
 impl Worker {
     /// The worker of lane `index`.
     pub(crate) fn new(shared: Arc<Shared>, index: usize) -> Result<Self> {
-        let batch = Batch::new()?;
         let responder = Some(shared.pool.take(index).ok_or(ENOMEM)?);
         Ok(Self {
             index,
             shared,
-            batch,
+            batch: Batch::new(),
             responder,
         })
     }
@@ -59,6 +58,7 @@ impl Worker {
 }
 
 /// The oldest packet that waits. Bottom halves are off.
+#[inline(always)]
 fn next(batch: &mut Batch, lane: &Lane) -> Option<RxPacket> {
     let packet = batch.pop().or_else(|| {
         batch.refill(&lane.queue);

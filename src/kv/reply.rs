@@ -14,21 +14,28 @@ const OVERFLOW: &[u8] = b"SERVER_ERROR out of memory writing get response\r\n";
 
 const _: () = assert!(OVERFLOW.len() <= LINE_ROOM);
 
-/// Where a reply goes on that is too long for its first buffer.
+/// Where the text of a reply goes on that does not fit where it began.
 pub trait Spare {
-    /// A buffer as [`Reply::new`] wants it, or none. Asked for once, by who holds no
-    /// lock of the store: it may be waited for.
-    fn take(&mut self) -> Option<&mut [u8]>;
+    /// Bytes of the largest of the buffers to come that are there at once; 0 when the
+    /// next one may have to be waited for. Who holds a lock of the store does not ask for
+    /// such a one.
+    fn at_once(&self) -> usize;
+
+    /// The next buffer, which is passed by when it has no room, and what comes
+    /// after it.
+    fn go_on(&mut self) -> (&mut [u8], Option<&mut (dyn Spare + '_)>);
 }
 
 /// The reply to one datagram: the answers to all its commands, in order.
 ///
-/// The last [`LINE_ROOM`] bytes of the buffer are kept for [`OVERFLOW`], so
-/// that a client whose answers do not fit is always told so.
+/// The last [`LINE_ROOM`] bytes are kept for [`OVERFLOW`] where no other buffer follows at
+/// once, so that a client whose answers do not fit is always told so.
 pub struct Reply<'b> {
     buf: &'b mut [u8],
     len: usize,
-    /// Where the text goes on when `buf` is full.
+    /// How much of `buf` answers may fill.
+    end: usize,
+    /// Where the text goes on then.
     spare: Option<&'b mut (dyn Spare + 'b)>,
 }
 
@@ -39,26 +46,30 @@ impl<'b> Reply<'b> {
     #[inline]
     pub fn new(buf: &'b mut [u8]) -> Self {
         Self {
+            end: end(buf, None),
             buf,
             len: 0,
             spare: None,
         }
     }
 
-    /// An empty reply in `first`, of twice [`LINE_ROOM`] or more, which moves to
-    /// `spare` when it does not fit there.
-    #[inline]
+    /// An empty reply in `first`, which moves on to what `spare` has when it does not
+    /// fit there. What is not there at once comes last, behind a buffer of twice
+    /// [`LINE_ROOM`] or more; the last is as [`Reply::new`] wants it.
+    #[inline(always)]
     pub fn with_spare(first: &'b mut [u8], spare: &'b mut (dyn Spare + 'b)) -> Self {
         Self {
+            end: end(first, Some(&*spare)),
+            buf: first,
+            len: 0,
             spare: Some(spare),
-            ..Self::new(first)
         }
     }
 
-    /// Whether there is a spare buffer that it has not moved to, nor asked for.
+    /// How many bytes have been written so far.
     #[inline]
-    pub(crate) fn has_spare(&self) -> bool {
-        self.spare.is_some()
+    pub fn written(&self) -> usize {
+        self.len
     }
 
     /// What has been written so far.
@@ -83,16 +94,24 @@ impl<'b> Reply<'b> {
     /// The same of an answer of up to `len` bytes.
     #[inline]
     pub(crate) fn has_room_for(&mut self, len: usize) -> bool {
-        self.room() >= len || (self.move_on() && self.room() >= len)
+        loop {
+            let whole = self.len.saturating_add(len);
+            if self.end >= whole || self.at_once() >= whole.saturating_add(LINE_ROOM) {
+                return true;
+            }
+            if !self.move_on() {
+                return false;
+            }
+        }
     }
 
-    /// Says at once that so many bytes do not fit, for who would else append what does.
+    /// Says now that so many bytes do not fit, for who would else append what does.
     #[inline]
-    pub(crate) fn fits(&self, len: usize) -> Result<(), Full> {
-        match len <= self.room() {
-            true => Ok(()),
-            false => Err(Full),
+    pub(crate) fn fits(&mut self, len: usize) -> Result<(), Full> {
+        while self.room() < len {
+            self.move_on_at_once()?;
         }
+        Ok(())
     }
 
     /// Appends `bytes`, all or nothing.
@@ -109,13 +128,33 @@ impl<'b> Reply<'b> {
         bytes: &[u8],
         last: &[u8; M],
     ) -> Result<(), Full> {
-        self.write_between(self.len, first, bytes, last).ok_or(Full)
+        match self.write_between(self.len, first, bytes, last) {
+            Some(()) => Ok(()),
+            None => self.put_elsewhere(first, bytes, last),
+        }
+    }
+
+    /// As [`Reply::put_between`], in the next buffer with room that is there at once.
+    #[cold]
+    #[inline(never)]
+    fn put_elsewhere<const N: usize, const M: usize>(
+        &mut self,
+        first: &[u8; N],
+        bytes: &[u8],
+        last: &[u8; M],
+    ) -> Result<(), Full> {
+        loop {
+            self.move_on_at_once()?;
+            if let Some(()) = self.write_between(self.len, first, bytes, last) {
+                return Ok(());
+            }
+        }
     }
 
     /// Whether a short answer fits where a reply begins.
     #[inline(always)]
     pub(crate) fn can_start(&self) -> bool {
-        self.buf.len() >= 2 * LINE_ROOM
+        self.end >= LINE_ROOM
     }
 
     /// The same with which a reply begins; whether it fits where that is.
@@ -138,9 +177,9 @@ impl<'b> Reply<'b> {
         bytes: &[u8],
         last: &[u8; M],
     ) -> Option<()> {
-        let free = self.buf.get_mut(start..)?;
+        let free = self.buf.get_mut(start..self.end)?;
         // One look, from which all that follows can be told.
-        if free.len() < bytes.len().checked_add(const { N + M + LINE_ROOM })? {
+        if free.len() < bytes.len().checked_add(const { N + M })? {
             return None;
         }
         let (front, free) = free.split_first_chunk_mut()?;
@@ -188,7 +227,7 @@ impl<'b> Reply<'b> {
         write: impl FnOnce(&mut Reply<'_>) -> Result<(), Full>,
         convert: impl FnOnce(&[u8], &mut Reply<'_>) -> Result<(), Full>,
     ) -> Result<(), Full> {
-        self.move_on();
+        while self.move_on() {}
         let free = self.buf.len().saturating_sub(self.len);
         let middle = self.len.saturating_add(free / 2);
         let (near, far) = self.buf.split_at_mut_checked(middle).ok_or(Full)?;
@@ -214,33 +253,40 @@ impl<'b> Reply<'b> {
     /// How much more fits, without moving.
     #[inline]
     pub(crate) fn room(&self) -> usize {
-        self.buf
-            .len()
-            .saturating_sub(LINE_ROOM)
-            .saturating_sub(self.len)
+        self.end.saturating_sub(self.len)
     }
 
-    /// Moves to the spare buffer, with all that has been written; whether it did. The
-    /// caller holds no lock of the store: who has a spare buffer may want any.
+    /// As [`Spare::at_once`].
+    #[inline]
+    fn at_once(&self) -> usize {
+        self.spare.as_ref().map_or(0, |spare| spare.at_once())
+    }
+
+    /// As [`Reply::move_on`], for who may hold a lock of the store.
+    #[inline]
+    fn move_on_at_once(&mut self) -> Result<(), Full> {
+        match self.at_once() > 0 && self.move_on() {
+            true => Ok(()),
+            false => Err(Full),
+        }
+    }
+
+    /// Moves to the next buffer, with all that has been written, or passes it by; false
+    /// when there is none. The caller holds no lock of the store: who has a buffer that
+    /// is waited for may want any.
     #[cold]
     #[inline(never)]
     pub(crate) fn move_on(&mut self) -> bool {
-        let spare = match self.spare.take() {
-            Some(spare) => spare.take(),
-            None => None,
-        };
-        let Some(spare) = spare else {
+        let Some(spare) = self.spare.take() else {
             return false;
         };
-        let Some(start) = spare.get_mut(..self.len) else {
-            return false;
-        };
-        start.copy_from_slice(self.text());
-        let len = self.len;
-        *self = Self {
-            len,
-            ..Self::new(spare)
-        };
+        let (buf, spare) = spare.go_on();
+        if let Some(start) = buf.get_mut(..self.len) {
+            start.copy_from_slice(self.text());
+            self.buf = buf;
+        }
+        self.end = end(self.buf, spare.as_deref());
+        self.spare = spare;
         true
     }
 
@@ -253,5 +299,14 @@ impl<'b> Reply<'b> {
             .copy_from_slice(bytes);
         self.len = end;
         Ok(())
+    }
+}
+
+/// How much of a buffer answers may fill before what is in `spare`.
+#[inline(always)]
+fn end(buf: &[u8], spare: Option<&(dyn Spare + '_)>) -> usize {
+    match spare.map_or(0, |spare| spare.at_once()) {
+        0 => buf.len().saturating_sub(LINE_ROOM),
+        _ => buf.len(),
     }
 }

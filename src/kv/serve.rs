@@ -15,12 +15,6 @@ pub enum Outcome {
         /// The request's id, which every datagram of the reply repeats.
         request_id: u16,
     },
-    /// The same, and the reply has asked for its [`Spare`](crate::Spare) buffer: that is
-    /// where the text is, if there was one.
-    Long {
-        /// As above.
-        request_id: u16,
-    },
     /// Executed, and nothing is to be said (`noreply`, `quit`).
     Silent,
     /// Not executed; it has been counted.
@@ -76,12 +70,9 @@ fn serve_long<P: Platform>(
     datagram: &[u8],
     reply: &mut Reply<'_>,
 ) -> Outcome {
-    let may_move = reply.has_spare();
+    reply.clear();
     reply.move_on();
-    match serve_any(kv, cx, datagram, reply) {
-        Outcome::Reply { request_id } if may_move => Outcome::Long { request_id },
-        outcome => outcome,
-    }
+    serve_any(kv, cx, datagram, reply)
 }
 
 /// As [`serve`], whatever the datagram is.
@@ -100,7 +91,6 @@ fn serve_any<P: Platform>(
     if binary::speaks(text) {
         return serve_binary(kv, cx, request_id, text, reply);
     }
-    let may_move = reply.has_spare();
     let mut rest = text;
     while !rest.is_empty() {
         let mark = reply.mark();
@@ -122,7 +112,7 @@ fn serve_any<P: Platform>(
         }
         rest = rest.get(len..).unwrap_or_default();
     }
-    answered_somewhere(cx.mine, request_id, may_move, reply)
+    answered(cx.mine, request_id, reply)
 }
 
 /// A `get` of one key, with more room if it needs that.
@@ -182,11 +172,10 @@ fn serve_binary<P: Platform>(
     if text.len() < binary::HEADER_LEN {
         return dropped(cx.mine, Drop::NoNewline);
     }
-    let may_move = reply.has_spare();
     if binary::datagram(kv, cx, text, reply).is_err() {
         cx.mine.reply_overflows.inc();
     }
-    answered_somewhere(cx.mine, request_id, may_move, reply)
+    answered(cx.mine, request_id, reply)
 }
 
 /// Says so in place of what was to be said behind `mark`.
@@ -218,21 +207,6 @@ fn count_datagrams(mine: &Counters, len: usize) {
     let headers = datagrams.wrapping_mul(FRAME_LEN as u64);
     mine.datagrams_out.add(datagrams);
     mine.bytes_written.add(headers.wrapping_add(len as u64));
-}
-
-/// As [`answered`], of a reply that could ask for a spare buffer before or not.
-fn answered_somewhere(
-    mine: &Counters,
-    request_id: u16,
-    may_move: bool,
-    reply: &Reply<'_>,
-) -> Outcome {
-    match answered(mine, request_id, reply) {
-        Outcome::Reply { request_id } if may_move && !reply.has_spare() => {
-            Outcome::Long { request_id }
-        }
-        outcome => outcome,
-    }
 }
 
 #[cold]

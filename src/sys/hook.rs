@@ -4,7 +4,7 @@
 use super::{
     bindings,
     net::Net,
-    rx_packet::{family_in, Look, RxPacket},
+    rx_packet::{data, Look, RxPacket, UDP_LEN},
     Family, //
 };
 use core::{marker::PhantomData, ptr::NonNull, slice};
@@ -67,7 +67,7 @@ impl HookPacket<'_> {
             self.linear = len;
         }
         // SAFETY: `len` bytes are linear, and not written while `self` is borrowed.
-        Some(unsafe { slice::from_raw_parts((*skb).data, len) })
+        Some(unsafe { slice::from_raw_parts(data(self.skb).as_ptr(), len) })
     }
 
     /// Where the UDP header of an IPv6 packet begins, past any extension
@@ -80,15 +80,15 @@ impl HookPacket<'_> {
     /// What else there is to know before the packet is taken.
     #[inline]
     pub(crate) fn traits(&mut self) -> Traits {
-        Traits(self.look().facts)
+        Traits(self.look())
     }
 
     #[inline]
     fn look(&mut self) -> Look {
-        let skb = self.skb.as_ptr();
+        let (skb, family) = (self.skb.as_ptr(), self.family);
         *self.look.get_or_insert_with(|| {
             // SAFETY: Valid by the type invariant, in the receive path.
-            unsafe { bindings::ub_skb_look(skb) }.into()
+            Look::new(unsafe { bindings::ub_skb_look(skb) }).of(family)
         })
     }
 
@@ -123,8 +123,8 @@ impl HookPacket<'_> {
         match u32::try_from(len) {
             _ if whole <= len => whole == len,
             Ok(len) => {
-                // INVARIANT: What is looked at after this is asked for anew.
-                self.linear = 0;
+                // INVARIANT: So many still are.
+                self.linear = self.linear.min(len as usize);
                 // SAFETY: As above.
                 unsafe { bindings::ub_skb_trim_checked(skb, len) }
             }
@@ -143,42 +143,49 @@ impl HookPacket<'_> {
     }
 
     /// Ours: takes the packet out of the stack. `udp_offset` is where its UDP
-    /// header begins; gives the packet back when that is not within it.
+    /// header begins, which was looked at; gives the packet back when that is not so.
     #[inline(always)]
     pub(crate) fn steal(mut self, udp_offset: usize) -> Result<(RxPacket, Verdict), Self> {
-        let end = udp_offset.saturating_add(super::rx_packet::UDP_LEN);
-        let (Some(_), Ok(offset)) = (self.bytes(end), u32::try_from(udp_offset)) else {
+        let end = udp_offset.saturating_add(UDP_LEN);
+        let (true, Ok(offset)) = (end <= self.linear, u16::try_from(udp_offset)) else {
             return Err(self);
         };
         let look = self.look();
         // SAFETY: The packet is the hook's in a receive path, and the verdict that goes with it
         // tells the stack that it is gone; it is linear to the end of the UDP header.
-        let packet = unsafe { RxPacket::from_receive(self.skb, offset, self.family, look) };
+        let packet = unsafe { RxPacket::from_receive(self.skb, offset, look) };
         Ok((packet, Verdict(bindings::NF_STOLEN)))
     }
 }
 
 /// What there is to know of a packet, asked all at once.
-pub(crate) struct Traits(u32);
+pub(crate) struct Traits(Look);
 
 impl Traits {
+    /// None of the following, but that it is for this host.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        const TELLING: u32 = bindings::UB_MERGED | bindings::UB_NOT_FOR_HOST | bindings::UB_POLICY;
+        !self.0.has(TELLING)
+    }
+
     /// Several datagrams that the device merged into one packet.
     #[inline]
     pub(crate) fn is_merged(&self) -> bool {
-        self.0 & bindings::UB_MERGED != 0
+        self.0.has(bindings::UB_MERGED)
     }
 
     /// Sent to this host alone: no broadcast, no multicast, at the link and at
     /// the network layer.
     #[inline]
     pub(crate) fn is_for_host(&self) -> bool {
-        self.0 & bindings::UB_NOT_FOR_HOST == 0
+        !self.0.has(bindings::UB_NOT_FOR_HOST)
     }
 
     /// The host has IPsec policies: [`HookPacket::is_permitted`] asks them.
     #[inline]
     pub(crate) fn asks_policies(&self) -> bool {
-        self.0 & bindings::UB_POLICY != 0
+        self.0.has(bindings::UB_POLICY)
     }
 }
 
@@ -310,13 +317,44 @@ pub(super) unsafe extern "C" fn entry_early<H: Hook>(
     _state: *const bindings::nf_hook_state,
 ) -> c_uint {
     // SAFETY: The packet is valid.
-    let look = Look::from(unsafe { bindings::ub_skb_look_early(skb) });
-    let facts = look.facts;
-    if facts & bindings::UB_STRANGE != 0 {
+    let look = Look::new(unsafe { bindings::ub_skb_look_early(skb) });
+    if look.has(bindings::UB_STRANGE) {
         return bindings::NF_ACCEPT;
     }
+    match look.family() {
+        // SAFETY: As promised by our own caller.
+        Family::V4 => unsafe { entry_early_of::<H, false>(look, target, skb) },
+        // SAFETY: As promised by our own caller.
+        Family::V6 => unsafe { entry_early_v6::<H>(look, target, skb) },
+    }
+}
+
+/// Out of line, so that the other has the registers.
+///
+/// # Safety
+///
+/// As for [`entry_early`].
+#[inline(never)]
+unsafe fn entry_early_v6<H: Hook>(look: Look, target: *mut c_void, skb: *mut sk_buff) -> c_uint {
     // SAFETY: As promised by our own caller.
-    unsafe { entry(family_in(facts), Some(look), target, skb, H::early) }
+    unsafe { entry_early_of::<H, true>(look, target, skb) }
+}
+
+/// Of a family that is known here.
+///
+/// # Safety
+///
+/// As for [`entry_early`].
+#[inline(always)]
+unsafe fn entry_early_of<H: Hook, const V6: bool>(
+    look: Look,
+    target: *mut c_void,
+    skb: *mut sk_buff,
+) -> c_uint {
+    let family = if V6 { Family::V6 } else { Family::V4 };
+    let call = |target: &H, packet: HookPacket<'_>| target.early(packet);
+    // SAFETY: As promised by our own caller.
+    unsafe { entry(family, Some(look.of(family)), target, skb, call) }
 }
 
 /// # Safety

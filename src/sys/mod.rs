@@ -20,6 +20,7 @@ pub(crate) mod stock;
 pub(crate) mod sysfs;
 pub(crate) mod time;
 pub(crate) mod trace;
+pub(crate) mod turned;
 pub(crate) mod tx_packet;
 
 /// What bindgen made of `abi/unbuckle.h`.

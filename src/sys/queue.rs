@@ -4,9 +4,13 @@
 //! Intrusive (a packet is its own list node), so that queueing allocates
 //! nothing, and bounded by the memory that its packets hold.
 
-use super::{bindings, kthread::Task, rx_packet::Kept};
-use core::ptr::{null_mut, NonNull};
-use kernel::{prelude::*, types::Opaque};
+use super::{
+    bindings,
+    kthread::Task,
+    rx_packet::{Kept, RxPacket},
+};
+use core::ptr::{addr_of_mut, null_mut, NonNull};
+use kernel::{bindings::sk_buff, prelude::*, types::Opaque};
 
 /// What `ub_queue_push` says of a full queue.
 const FULL: c_int = -(kernel::bindings::ENOBUFS as c_int);
@@ -16,7 +20,7 @@ const FULL: c_int = -(kernel::bindings::ENOBUFS as c_int);
 /// # Invariants
 ///
 /// The queue is initialised, stays where it is (on the heap), and each packet
-/// in it came from `Kept::into_raw`.
+/// in it was given up by [`push`](Queue::push).
 pub(crate) struct Queue(KBox<Opaque<bindings::ub_queue>>);
 
 // SAFETY: All access goes through the queue's own lock.
@@ -27,9 +31,9 @@ unsafe impl Sync for Queue {}
 /// Why a packet was not queued; here it is.
 pub(crate) enum Refused {
     /// Those that wait hold as much memory as they may.
-    Full(Kept),
+    Full(RxPacket),
     /// Nobody serves the queue.
-    Closed(Kept),
+    Closed(RxPacket),
 }
 
 impl Queue {
@@ -59,18 +63,17 @@ impl Queue {
     }
 
     /// Appends a packet unless those waiting already hold `max_bytes` of
-    /// memory. The caller has bottom halves off.
-    pub(crate) fn push(&self, packet: Kept, max_bytes: u32) -> Result<(), Refused> {
-        let Some(skb) = NonNull::new(packet.into_raw()) else {
-            return Ok(());
-        };
-        // SAFETY: The queue is initialised; the packet is ours and becomes the queue's.
-        let err = unsafe { bindings::ub_queue_push(self.0.get(), skb.as_ptr(), max_bytes) };
+    /// memory. It is in the receive path that delivered it, which it can outlive
+    /// then; the caller has bottom halves off.
+    #[inline(always)]
+    pub(crate) fn push(&self, mut packet: RxPacket, max_bytes: u32) -> Result<(), Refused> {
+        packet.note();
+        // SAFETY: The queue is initialised; the packet is ours, and the queue's when it took it.
+        let err = unsafe { bindings::ub_queue_push(self.0.get(), packet.skb.as_ptr(), max_bytes) };
         if err == 0 {
+            let _ = packet.into_raw();
             return Ok(());
         }
-        // SAFETY: The queue did not take it, so it is still ours.
-        let packet = unsafe { Kept::from_raw(skb) };
         Err(if err == FULL {
             Refused::Full(packet)
         } else {
@@ -105,7 +108,8 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        while pop(&mut self.0).is_some() {}
+        let mut batch = Batch::new();
+        batch.refill(self);
     }
 }
 
@@ -113,31 +117,43 @@ impl Drop for Queue {
 ///
 /// # Invariants
 ///
-/// As those of [`Queue`], and no one else knows it.
-pub(crate) struct Batch(KBox<Opaque<bindings::ub_queue>>);
+/// From `first` on `next` leads from packet to packet, each of which came from
+/// a [`Queue`], until it is null. No one else knows them.
+pub(crate) struct Batch {
+    first: *mut sk_buff,
+}
 
 // SAFETY: A list of packets has one owner, who may be any thread.
 unsafe impl Send for Batch {}
 
 impl Batch {
     /// An empty batch.
-    pub(crate) fn new() -> Result<Self> {
-        let queue = KBox::new(Opaque::zeroed(), GFP_KERNEL)?;
-        // SAFETY: The memory is valid, and nobody else knows it yet.
-        unsafe { bindings::ub_queue_init(queue.get()) };
-        // INVARIANT: Initialised, empty, on the heap.
-        Ok(Self(queue))
+    pub(crate) fn new() -> Self {
+        // INVARIANT: There are none.
+        Self { first: null_mut() }
     }
 
-    /// Takes all that waits in `queue`. The caller has bottom halves off.
+    /// Takes all that waits in `queue`, when nothing is left here. The caller has
+    /// bottom halves off, or the queue is nobody else's any more.
     pub(crate) fn refill(&mut self, queue: &Queue) {
-        // SAFETY: Both are initialised; the batch is ours alone.
-        unsafe { bindings::ub_queue_take(queue.0.get(), self.0.get()) }
+        if self.first.is_null() {
+            // SAFETY: The queue is initialised.
+            // INVARIANT: They are out of the queue now.
+            self.first = unsafe { bindings::ub_queue_take(queue.0.get()) };
+        }
     }
 
     /// The oldest packet.
+    #[inline(always)]
     pub(crate) fn pop(&mut self) -> Option<Kept> {
-        pop(&mut self.0)
+        let skb = NonNull::new(self.first)?;
+        // SAFETY: By the type invariant the packet is ours, and so is what `next` leads to. It was
+        // noted and given its reference when it was pushed.
+        unsafe {
+            let next = addr_of_mut!((*skb.as_ptr()).__bindgen_anon_1.__bindgen_anon_1.next);
+            self.first = next.replace(null_mut());
+            Some(Kept::from_raw(skb))
+        }
     }
 }
 
@@ -145,12 +161,4 @@ impl Drop for Batch {
     fn drop(&mut self) {
         while self.pop().is_some() {}
     }
-}
-
-/// `queue` is initialised, and nobody else uses it now.
-fn pop(queue: &mut KBox<Opaque<bindings::ub_queue>>) -> Option<Kept> {
-    // SAFETY: Initialised and ours alone.
-    let skb = NonNull::new(unsafe { bindings::ub_queue_pop(queue.get()) })?;
-    // SAFETY: All packets of a queue came from `into_raw`, and this one is out of it now.
-    Some(unsafe { Kept::from_raw(skb) })
 }

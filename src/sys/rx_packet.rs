@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A received UDP packet that is ours.
 
-use super::{
-    bindings,
-    net::Device,
-    sheets::Text,
-    tx_packet::{xmit_result, TxPacket},
-    Family,
-};
+use super::{bindings, net::Device, tx_packet::TxPacket, Family};
 use core::{
+    hint::assert_unchecked,
     mem::ManuallyDrop,
     ptr::{addr_of_mut, NonNull},
     slice, //
@@ -24,24 +19,68 @@ pub(crate) const UDP_LEN: usize = 8;
 /// Bytes of an Ethernet header.
 pub(crate) const ETHERNET_LEN: usize = 14;
 
-/// What a look at a packet said (`struct ub_look`).
+/// What a look at a packet said: facts (`UB_*`) in the lower 16 bits, in the next 16
+/// where the UDP header begins, and in the upper half the CPU that looked. One word,
+/// so that a packet is passed on in registers, and kept in its control block.
 #[derive(Clone, Copy)]
-pub(super) struct Look {
-    pub(super) facts: u32,
-    cpu: u32,
-    mtu: u32,
-}
+pub(super) struct Look(u64);
 
-impl From<bindings::ub_look> for Look {
+impl Look {
+    const TRANSPORT_SHIFT: u32 = 16;
+
+    /// What `ub_skb_look` or its like said.
     #[inline(always)]
-    fn from(look: bindings::ub_look) -> Self {
-        Self {
-            facts: look.facts as u32,
-            cpu: (look.facts >> 32) as u32,
-            mtu: look.mtu as u32,
+    pub(super) fn new(said: u64) -> Self {
+        Self(said & !u64::from(KEPT))
+    }
+
+    /// The same of a packet of that family, which the compiler knows then, too.
+    #[inline(always)]
+    pub(super) fn of(self, family: Family) -> Self {
+        let mask = u64::from(bindings::UB_IPV6);
+        match family {
+            Family::V4 => Self(self.0 & !mask),
+            Family::V6 => Self(self.0 | mask),
         }
     }
+
+    /// Whether any of `facts` (`UB_*`) holds.
+    #[inline(always)]
+    pub(super) fn has(self, facts: u32) -> bool {
+        self.0 & u64::from(facts) != 0
+    }
+
+    #[inline(always)]
+    pub(super) fn family(self) -> Family {
+        match self.has(bindings::UB_IPV6) {
+            false => Family::V4,
+            true => Family::V6,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn with(self, facts: u32) -> Self {
+        Self(self.0 | u64::from(facts))
+    }
+
+    #[inline(always)]
+    fn with_transport(self, transport: u16) -> Self {
+        Self(self.0 | u64::from(transport) << Self::TRANSPORT_SHIFT)
+    }
+
+    #[inline(always)]
+    fn transport(self) -> u16 {
+        (self.0 >> Self::TRANSPORT_SHIFT) as u16
+    }
+
+    #[inline(always)]
+    fn cpu(self) -> usize {
+        (self.0 >> bindings::UB_CPU_SHIFT) as usize
+    }
 }
+
+/// A fact of ours: the packet has a reference to its device.
+const KEPT: u32 = 1 << 15;
 
 /// A received UDP packet, taken from the stack.
 ///
@@ -51,19 +90,14 @@ impl From<bindings::ub_look> for Look {
 /// # Invariants
 ///
 /// - `skb` is a valid packet that this value owns.
-/// - `skb->dev` is a device that is alive: by a reference of this value's if
-///   `kept`, and else by the RCU section that this value does not leave.
-/// - `facts` and `family` are true of it, and `cpu` and `mtu` were when it was taken.
+/// - `skb->dev` is a device that is alive: by a reference of this value's if it is
+///   [`KEPT`], and else by the RCU section that this value does not leave.
+/// - `look` is true of it.
 /// - `skb->data` is the network header, and the bytes up to the end of the UDP
-///   header, which begins `transport` bytes on, are linear.
+///   header, which begins `look.transport()` bytes on, are linear.
 pub(crate) struct RxPacket {
-    skb: NonNull<sk_buff>,
-    facts: u32,
-    family: Family,
-    kept: bool,
-    transport: u32,
-    cpu: u32,
-    mtu: u32,
+    pub(super) skb: NonNull<sk_buff>,
+    look: Look,
 }
 
 /// A packet that nothing in the receive path is needed for any more, so that it
@@ -71,60 +105,38 @@ pub(crate) struct RxPacket {
 ///
 /// # Invariants
 ///
-/// As those of [`RxPacket`], `kept`, and `skb->cb` holds the rest.
+/// As those of [`RxPacket`], [`KEPT`], and `skb->cb` holds its [`Look`].
 pub(crate) struct Kept(NonNull<sk_buff>);
 
 // SAFETY: A packet has one owner, who may be any thread.
 unsafe impl Send for Kept {}
 
 impl Kept {
-    /// Gives up ownership; [`from_raw`](Self::from_raw) takes it back.
-    #[inline]
-    pub(super) fn into_raw(self) -> *mut sk_buff {
-        ManuallyDrop::new(self).0.as_ptr()
-    }
-
     /// # Safety
     ///
-    /// `skb` came from [`into_raw`](Self::into_raw), and comes back once.
-    #[inline]
+    /// `skb` and its reference to its device are the caller's to give, and
+    /// [`RxPacket::note`] was the last that was done with it.
+    #[inline(always)]
     pub(super) unsafe fn from_raw(skb: NonNull<sk_buff>) -> Self {
-        // INVARIANT: Held when `into_raw` was called, and nothing has changed.
+        // INVARIANT: By the caller's promise.
         Self(skb)
     }
 
     /// The packet, to be answered.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn open(self) -> RxPacket {
         let skb = ManuallyDrop::new(self).0;
         // SAFETY: By the type invariant; `cb` is aligned to 8 bytes, and written by nobody while
         // we own the packet.
-        let request: &bindings::ub_request = unsafe { &*(*skb.as_ptr()).cb.as_ptr().cast() };
+        let look = unsafe { (*skb.as_ptr()).cb.as_ptr().cast::<Look>().read() };
         // INVARIANT: By the type invariant.
-        RxPacket {
-            skb,
-            facts: request.facts,
-            family: family_in(request.facts),
-            kept: true,
-            transport: request.transport,
-            cpu: request.cpu,
-            mtu: request.mtu,
-        }
+        RxPacket { skb, look }
     }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
         drop(Kept(self.0).open());
-    }
-}
-
-/// What the facts of a packet say of its family.
-#[inline]
-pub(super) fn family_in(facts: u32) -> Family {
-    match facts & bindings::UB_IPV6 {
-        0 => Family::V4,
-        _ => Family::V6,
     }
 }
 
@@ -136,51 +148,25 @@ impl RxPacket {
     /// The caller owns `skb`, in the receive path (RCU read side, so that its
     /// device is alive), and gives it up. `skb->data` is the network header,
     /// and `transport + 8` bytes from there are linear. `look` is what
-    /// `ub_skb_look` or its like said of the packet.
+    /// `ub_skb_look` or its like said of the packet, with its family.
     #[inline(always)]
-    pub(super) unsafe fn from_receive(
-        skb: NonNull<sk_buff>,
-        transport: u32,
-        family: Family,
-        look: Look,
-    ) -> Self {
+    pub(super) unsafe fn from_receive(skb: NonNull<sk_buff>, transport: u16, look: Look) -> Self {
         // INVARIANT: By the caller's promise.
         Self {
             skb,
-            facts: look.facts,
-            family,
-            kept: false,
-            transport,
-            cpu: look.cpu,
-            mtu: look.mtu,
+            look: look.with_transport(transport),
         }
     }
 
-    /// Lets the packet outlive the receive path.
-    #[inline]
-    pub(crate) fn keep(self) -> Kept {
-        let this = ManuallyDrop::new(self);
-        let family = match this.family {
-            Family::V4 => 0,
-            Family::V6 => bindings::UB_IPV6,
-        };
-        // SAFETY: The packet is ours and its device alive, by the type invariant; `cb` is aligned
-        // to 8 bytes, and large enough.
+    /// Notes in the packet what there is to know of it, for [`Kept`].
+    #[inline(always)]
+    pub(super) fn note(&mut self) {
+        // SAFETY: The packet is ours by the type invariant; `cb` is aligned to 8 bytes, and large
+        // enough.
         unsafe {
-            if !this.kept {
-                bindings::ub_skb_keep(this.skb.as_ptr());
-            }
-            let cb = addr_of_mut!((*this.skb.as_ptr()).cb);
-            cb.cast::<bindings::ub_request>()
-                .write(bindings::ub_request {
-                    facts: this.facts | family,
-                    transport: this.transport,
-                    cpu: this.cpu,
-                    mtu: this.mtu,
-                });
+            let cb = addr_of_mut!((*self.skb.as_ptr()).cb);
+            cb.cast::<Look>().write(self.look.with(KEPT));
         }
-        // INVARIANT: Just established.
-        Kept(this.skb)
     }
 
     /// The packet's device.
@@ -190,15 +176,15 @@ impl RxPacket {
     }
 
     /// Whether none of `facts` (`UB_*`) holds of the packet.
-    #[inline]
-    fn is_free_of(&self, facts: u32) -> bool {
-        self.facts & facts == 0
+    #[inline(always)]
+    pub(super) fn is_free_of(&self, facts: u32) -> bool {
+        !self.look.has(facts)
     }
 
     /// IPv4 or IPv6.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn family(&self) -> Family {
-        self.family
+        self.look.family()
     }
 
     /// The packet came by a plain Ethernet device, with its link header, and
@@ -211,13 +197,13 @@ impl RxPacket {
     /// The CPU that took the packet from the stack.
     #[inline]
     pub(crate) fn cpu(&self) -> usize {
-        self.cpu as usize
+        self.look.cpu()
     }
 
     /// The largest packet that the device takes, in bytes of the network layer.
-    #[inline]
     pub(crate) fn mtu(&self) -> usize {
-        self.mtu as usize
+        // SAFETY: Packet and device are valid by the type invariant.
+        unsafe { bindings::ub_skb_mtu(self.skb.as_ptr()) as usize }
     }
 
     /// Everything from the network header to the end of the UDP header.
@@ -238,7 +224,7 @@ impl RxPacket {
     /// Where the UDP header begins, from the network header.
     #[inline]
     pub(crate) fn udp_offset(&self) -> usize {
-        self.transport as usize
+        usize::from(self.look.transport())
     }
 
     /// Bytes from the network header to the packet's end.
@@ -258,16 +244,18 @@ impl RxPacket {
         }
     }
 
-    /// Whether the UDP checksum is right, for what the packet's device or its
-    /// sender on this host says of it, or for what it adds up to. The packet
-    /// must end where the UDP datagram ends.
-    #[inline]
+    /// The packet's device, or its sender on this host, says that the UDP checksum is right.
+    #[inline(always)]
+    pub(crate) fn is_verified(&self) -> bool {
+        self.is_free_of(bindings::UB_UNVERIFIED)
+    }
+
+    /// Whether the UDP checksum is right, for what it adds up to. The packet must end
+    /// where the UDP datagram ends.
     pub(crate) fn checksum_ok(&mut self) -> bool {
-        if self.is_free_of(bindings::UB_UNVERIFIED) {
-            return true;
-        }
+        let transport = u32::from(self.look.transport());
         // SAFETY: Valid and owned by the type invariant.
-        unsafe { adds_up(self.skb, self.transport, self.family) }
+        unsafe { adds_up(self.skb, transport, self.family()) }
     }
 
     /// What follows the UDP header, in place; nothing when it is in pieces.
@@ -313,7 +301,7 @@ impl RxPacket {
 
     /// How much of the packet's buffer stands before its data.
     #[inline]
-    fn headroom(&self) -> usize {
+    pub(super) fn headroom(&self) -> usize {
         let skb = self.skb.as_ptr();
         // SAFETY: Valid by the type invariant; addresses are compared, nothing is read there.
         unsafe { ((*skb).data as usize).wrapping_sub((*skb).head as usize) }
@@ -321,42 +309,9 @@ impl RxPacket {
 
     /// Bytes of the packet's buffer.
     #[inline]
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         // SAFETY: Valid by the type invariant; a plain count.
         unsafe { (*self.skb.as_ptr()).end as usize }
-    }
-
-    /// Whether the packet can become its own reply, with `payload` bytes behind
-    /// the headers: it is direct, ours alone, and its buffer large enough.
-    #[inline(always)]
-    pub(crate) fn can_turn(&self, payload: usize) -> bool {
-        const IN_THE_WAY: u32 = bindings::UB_FOREIGN | bindings::UB_INDIRECT;
-        let end = self
-            .headroom()
-            .saturating_add(self.udp_offset())
-            .saturating_add(UDP_LEN)
-            .saturating_add(payload);
-        self.is_free_of(IN_THE_WAY) && end <= self.size()
-    }
-
-    /// Makes the packet its own reply, where it lies: the headers stay, and
-    /// `payload` bytes follow them. Gives it back unchanged when that
-    /// [cannot be](Self::can_turn).
-    #[inline(always)]
-    pub(crate) fn turn(self, payload: usize) -> Result<Turned, Self> {
-        if !self.can_turn(payload) {
-            return Err(self);
-        }
-        let after = self
-            .udp_offset()
-            .saturating_add(UDP_LEN)
-            .saturating_add(payload);
-        // INVARIANT: The packet is ours alone, and `after` bytes from its data on, and an Ethernet
-        // header before it, are within its buffer.
-        Ok(Turned {
-            packet: self,
-            after,
-        })
     }
 
     /// Makes the packet blank, with `headroom` bytes before its data and `room`
@@ -382,12 +337,19 @@ impl RxPacket {
         unsafe { bindings::consume_skb(skb.as_ptr()) };
     }
 
-    /// Takes the packet and its reference to the device, if it has one, apart.
+    /// Gives up the packet, and the reference to its device if it has one: says so.
     #[inline]
+    pub(super) fn into_raw(self) -> (*mut sk_buff, bool) {
+        let this = ManuallyDrop::new(self);
+        (this.skb.as_ptr(), this.look.has(KEPT))
+    }
+
+    /// Takes the packet and its reference to the device, if it has one, apart.
     fn split(self) -> (Option<Device>, NonNull<sk_buff>) {
         let this = ManuallyDrop::new(self);
+        let kept = this.look.has(KEPT);
         // SAFETY: The packet's own reference to its device passes on; `this` is not dropped.
-        let device = this.kept.then(|| unsafe { Device::take(this.skb) });
+        let device = kept.then(|| unsafe { Device::take(this.skb) });
         (device, this.skb)
     }
 }
@@ -397,7 +359,22 @@ impl Drop for RxPacket {
     fn drop(&mut self) {
         // SAFETY: The packet and its reference to the device are ours to end; neither is used
         // after this.
-        unsafe { end(self.skb, self.kept) };
+        unsafe { end(self.skb, self.look.has(KEPT)) };
+    }
+}
+
+/// Where the data of a packet begin.
+///
+/// # Safety
+///
+/// `skb` is valid.
+#[inline(always)]
+pub(super) unsafe fn data(skb: NonNull<sk_buff>) -> NonNull<u8> {
+    // SAFETY: By the caller's promise; no buffer is at address 0, which is nobody's.
+    unsafe {
+        let data = (*skb.as_ptr()).data;
+        assert_unchecked(!data.is_null());
+        NonNull::new_unchecked(data)
     }
 }
 
@@ -455,50 +432,4 @@ unsafe fn copied(skb: NonNull<sk_buff>, start: usize, copy: &mut [u8]) -> Option
         )
     };
     (err == 0).then_some(copy)
-}
-
-/// A request's packet that is being made its own reply.
-///
-/// # Invariants
-///
-/// The packet is ours alone and has its Ethernet header (neither `UB_FOREIGN` nor `UB_INDIRECT`);
-/// from there to `after` bytes behind the beginning of its network header all
-/// is within its buffer.
-pub(crate) struct Turned {
-    packet: RxPacket,
-    after: usize,
-}
-
-impl Turned {
-    /// The reply from its Ethernet header on, to be filled: first headers of
-    /// the request, whatever else there was is still there.
-    #[inline]
-    pub(crate) fn bytes(&mut self) -> &mut [u8] {
-        let len = self.after.saturating_add(ETHERNET_LEN);
-        // SAFETY: By the type invariant these bytes are ours; 14 of them stand before the data.
-        unsafe {
-            let start = (*self.packet.skb.as_ptr()).data.sub(ETHERNET_LEN);
-            slice::from_raw_parts_mut(start, len)
-        }
-    }
-
-    /// Appends a text that is on a sheet; nothing when it is not.
-    #[inline]
-    pub(crate) fn attach(&mut self, text: &Text<'_>) -> Option<()> {
-        // SAFETY: The packet is ours, and was linear, not being `UB_FOREIGN`.
-        unsafe { text.attach_to(self.packet.skb) }
-    }
-
-    /// Sends it, complete but for the UDP checksum, where the sum of the
-    /// pseudo-header stands, on the device that the request came by.
-    #[inline(always)]
-    pub(crate) fn send(self) -> Result {
-        let transport = self.packet.transport;
-        let (_device, skb) = self.packet.split();
-        // SAFETY: The packet is ours to give, its device alive until the call returns, and by the
-        // type invariant its buffer holds that many bytes; their number is well below 2^32.
-        xmit_result(unsafe {
-            bindings::ub_skb_send_back(skb.as_ptr(), transport, self.after as u32)
-        })
-    }
 }

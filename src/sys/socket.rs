@@ -8,7 +8,7 @@
 use super::{
     bindings,
     net::Net,
-    rx_packet::{family_in, Look, RxPacket, UDP_LEN},
+    rx_packet::{Look, RxPacket, UDP_LEN},
 };
 use core::ptr::{null_mut, NonNull};
 use kernel::{
@@ -86,15 +86,18 @@ unsafe extern "C" fn entry<R: Receiver>(sk: *mut sock, skb: *mut sk_buff) -> c_i
     // SAFETY: Ours; the network header stands before the UDP header, which UDP made linear.
     let (packet, for_host) = unsafe {
         bindings::ub_skb_to_network(skb);
-        let look = Look::from(bindings::ub_skb_look_late(skb));
+        let look = Look::new(bindings::ub_skb_look_late(skb));
         let transport = bindings::ub_skb_transport(skb);
-        if !bindings::ub_skb_may_pull(skb, transport.saturating_add(UDP_LEN as u32)) {
+        let end = transport.saturating_add(UDP_LEN as u32);
+        let (true, Ok(transport)) = (
+            bindings::ub_skb_may_pull(skb, end),
+            u16::try_from(transport),
+        ) else {
             bindings::ub_skb_drop(skb);
             return 0;
-        }
-        let facts = look.facts;
-        let packet = RxPacket::from_receive(owned, transport, family_in(facts), look);
-        (packet, facts & bindings::UB_NOT_FOR_HOST == 0)
+        };
+        let for_host = !look.has(bindings::UB_NOT_FOR_HOST);
+        (RxPacket::from_receive(owned, transport, look), for_host)
     };
     target.receive(packet, for_host);
     0
