@@ -21,8 +21,8 @@ pub trait Spare {
     /// such a one.
     fn at_once(&self) -> usize;
 
-    /// The next buffer, which is passed by when it has no room, and what comes
-    /// after it.
+    /// The next buffer, which is passed by when it is no larger than the one before, and
+    /// what comes after it.
     fn go_on(&mut self) -> (&mut [u8], Option<&mut (dyn Spare + '_)>);
 }
 
@@ -281,7 +281,8 @@ impl<'b> Reply<'b> {
             return false;
         };
         let (buf, spare) = spare.go_on();
-        if let Some(start) = buf.get_mut(..self.len) {
+        let is_larger = buf.len() > self.buf.len();
+        if let (true, Some(start)) = (is_larger, buf.get_mut(..self.len)) {
             start.copy_from_slice(self.text());
             self.buf = buf;
         }
