@@ -317,13 +317,13 @@ struct sk_buff *ub_queue_take(struct ub_queue *queue)
 {
 	struct sk_buff *first = NULL;
 
-	spin_lock(&queue->list.lock);
+	spin_lock_bh(&queue->list.lock);
 	if (!skb_queue_empty(&queue->list)) {
 		first = queue->list.next;
 		queue->list.prev->next = NULL;
 		__skb_queue_head_init(&queue->list);
 		queue->bytes = 0;
 	}
-	spin_unlock(&queue->list.lock);
+	spin_unlock_bh(&queue->list.lock);
 	return first;
 }

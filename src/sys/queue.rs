@@ -133,8 +133,7 @@ impl Batch {
         Self { first: null_mut() }
     }
 
-    /// Takes all that waits in `queue`, when nothing is left here. The caller has
-    /// bottom halves off, or the queue is nobody else's any more.
+    /// Takes all that waits in `queue`, when nothing is left here.
     pub(crate) fn refill(&mut self, queue: &Queue) {
         if self.first.is_null() {
             // SAFETY: The queue is initialised.
