@@ -10,7 +10,7 @@ use crate::{
     nodes::Rosters,
     pace::{Hurried, Manners, Pace},
     platform::Kernel,
-    stats::{KernelHost, Loss, Losses, Supplies},
+    stats::{Loss, Losses, Supplies},
     sys::{
         net::Net,
         queue::Queue,
@@ -147,7 +147,6 @@ struct Long {
 }
 
 impl Long {
-    #[cold]
     fn put_back(&mut self) {
         if let Some(buffer) = self.mine.take() {
             self.all.put(buffer);
@@ -257,43 +256,73 @@ impl Responder {
         pace: &mut impl Pace,
     ) -> Result<(), Loss> {
         check(&mut packet)?;
-        let mine = shared.counters.get(self.index).ok_or(Loss::Memory)?;
-        let (now, unix_now) = shared.clock.read();
-        let context = Context {
-            now,
-            unix_now,
-            mine,
-            all: &shared.counters,
-            host: &KernelHost { shared },
-        };
         let room = packet.room(limits::TEXT_MAX);
         let mut pages = Pages {
             writer: Some(&mut self.writer),
             supplies: &shared.supplies,
         };
-        let (outcome, len) = match packet.split_at_room(&room) {
-            Some((datagram, inside)) => {
-                let mut reply = Reply::with_spare(inside, &mut pages);
-                let outcome = kv::serve(&shared.kv, &context, datagram, &mut reply);
-                (outcome, reply.written())
-            }
-            None => serve_pieces(shared, &context, &packet, &mut self.request, &mut pages)?,
+        let Some((datagram, inside)) = packet.split_at_room(&room) else {
+            return self.answer_pieces(shared, packet, pace);
         };
-        let in_packet = !pages.are_used();
+        let mut reply = Reply::with_spare(inside, &mut pages);
+        let outcome = serve(shared, self.index, datagram, &mut reply)?;
+        let len = reply.written();
         match outcome {
-            Outcome::Reply { request_id } if in_packet => {
+            Outcome::Reply { request_id } if !pages.are_used() => {
                 tx::send_inside(packet, &room, request_id, len, pace)
             }
-            Outcome::Reply { request_id } => self.send(shared, packet, request_id, len, pace),
-            // Nothing to say, or the core has counted the drop itself.
-            Outcome::Silent | Outcome::Dropped(_) => {
-                if !in_packet {
-                    self.writer.long.put_back();
-                }
-                packet.consume();
-                Ok(())
-            }
+            outcome => self.end(shared, packet, outcome, len, pace),
         }
+    }
+
+    /// As [`answer`](Self::answer), a request that is in pieces: these are put together in
+    /// a buffer of its own, or in one that is lent meanwhile.
+    #[cold]
+    #[inline(never)]
+    fn answer_pieces(
+        &mut self,
+        shared: &Shared,
+        packet: RxPacket,
+        pace: &mut impl Pace,
+    ) -> Result<(), Loss> {
+        let mut pages = Pages {
+            writer: Some(&mut self.writer),
+            supplies: &shared.supplies,
+        };
+        let mut reply = Reply::with_spare(&mut [], &mut pages);
+        let mut serve = |buffer: &mut [u8]| {
+            let datagram = packet.payload_in(buffer).ok_or(Loss::Memory)?;
+            serve(shared, self.index, datagram, &mut reply)
+        };
+        let outcome = if packet.payload_len() <= self.request.len() {
+            serve(&mut self.request)
+        } else {
+            let mut buffer = shared.requests.take().ok_or(Loss::Memory)?;
+            let outcome = serve(&mut buffer);
+            shared.requests.put(buffer);
+            outcome
+        }?;
+        let len = reply.written();
+        self.end(shared, packet, outcome, len, pace)
+    }
+
+    /// Does what is to be done after a request whose reply is not in its packet.
+    #[inline(never)]
+    fn end(
+        &mut self,
+        shared: &Shared,
+        packet: RxPacket,
+        outcome: Outcome,
+        len: usize,
+        pace: &mut impl Pace,
+    ) -> Result<(), Loss> {
+        if let Outcome::Reply { request_id } = outcome {
+            return self.send(shared, packet, request_id, len, pace);
+        }
+        // Nothing to say, or the core has counted the drop itself.
+        self.writer.long.put_back();
+        packet.consume();
+        Ok(())
     }
 
     /// Sends the `len` bytes of a reply that is not in its request's packet from where
@@ -378,30 +407,24 @@ fn send_long(
     sent
 }
 
-/// Serves a request that is in pieces: these are put together in `small`, or in a
-/// buffer that is lent meanwhile.
-#[cold]
-#[inline(never)]
-fn serve_pieces(
+/// Reads a request and executes it, counting in the counters of that index.
+#[inline(always)]
+fn serve(
     shared: &Shared,
-    context: &Context<'_>,
-    packet: &RxPacket,
-    small: &mut [u8],
-    pages: &mut Pages<'_>,
-) -> Result<(Outcome, usize), Loss> {
-    let mut serve = |buffer: &mut [u8]| {
-        let datagram = packet.payload_in(buffer).ok_or(Loss::Memory)?;
-        let mut reply = Reply::with_spare(&mut [], pages);
-        let outcome = kv::serve(&shared.kv, context, datagram, &mut reply);
-        Ok((outcome, reply.written()))
+    index: usize,
+    datagram: &[u8],
+    reply: &mut Reply<'_>,
+) -> Result<Outcome, Loss> {
+    let mine = shared.counters.get(index).ok_or(Loss::Memory)?;
+    let (now, unix_now) = shared.clock.read();
+    let context = Context {
+        now,
+        unix_now,
+        mine,
+        all: &shared.counters,
+        host: shared,
     };
-    if packet.payload_len() <= small.len() {
-        return serve(small);
-    }
-    let mut buffer = shared.requests.take().ok_or(Loss::Memory)?;
-    let outcome = serve(&mut buffer);
-    shared.requests.put(buffer);
-    outcome
+    Ok(kv::serve(&shared.kv, &context, datagram, reply))
 }
 
 /// Has the packet end where its UDP datagram ends, and checks the checksum

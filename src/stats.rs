@@ -164,13 +164,9 @@ impl Name {
 }
 
 /// The module as `stats` shows it.
-pub(crate) struct KernelHost<'a> {
-    pub(crate) shared: &'a Shared,
-}
-
-impl Host for KernelHost<'_> {
+impl Host for Shared {
     fn stats(&self, emit: &mut dyn FnMut(&str, u64)) {
-        let lanes = self.shared.active_lanes();
+        let lanes = self.active_lanes();
         let pid = lanes.first().map_or(0, |lane| lane.pid.load(Relaxed));
         emit("pid", u64::try_from(pid).unwrap_or(0));
         emit("threads", lanes.len() as u64);
@@ -189,17 +185,17 @@ impl Host for KernelHost<'_> {
         }
         for (index, part) in budget::PARTS.iter().enumerate() {
             let name = Name::new(fmt!("memory_{}", part.to_str().unwrap_or("other")));
-            emit(name.text(), self.shared.budget.part(index));
+            emit(name.text(), self.budget.part(index));
         }
         for (index, reason) in REASONS.iter().enumerate() {
             let name = Name::new(fmt!("drop_{}", reason.to_str().unwrap_or("other")));
-            emit(name.text(), self.shared.losses.of(index));
+            emit(name.text(), self.losses.of(index));
         }
         for (index, what) in SUPPLIES.iter().enumerate() {
             let name = Name::new(fmt!("reply_{}", what.to_str().unwrap_or("other")));
-            emit(name.text(), supply(self.shared, index));
+            emit(name.text(), supply(self, index));
         }
-        for (index, (lane, counters)) in lanes.iter().zip(&self.shared.counters).enumerate() {
+        for (index, (lane, counters)) in lanes.iter().zip(&self.counters).enumerate() {
             let mut tell = |what: &str, number| {
                 emit(Name::new(fmt!("worker_{index}_{what}")).text(), number);
             };
@@ -210,7 +206,7 @@ impl Host for KernelHost<'_> {
     }
 
     fn cpu_time(&self) -> Option<CpuTime> {
-        let system_us = self.shared.lanes.iter().fold(0u64, |sum, lane| {
+        let system_us = self.lanes.iter().fold(0u64, |sum, lane| {
             let ns = u64::try_from(lane.runtime_ns.load(Relaxed)).unwrap_or(0);
             sum.saturating_add(ns / 1000)
         });
@@ -223,11 +219,11 @@ impl Host for KernelHost<'_> {
     fn settings(&self, emit: &mut dyn FnMut(&str, u64)) {
         emit("maxconns", 0);
         emit("tcpport", 0);
-        emit("udpport", u64::from(self.shared.port));
-        emit("num_threads", self.shared.active_lanes().len() as u64);
+        emit("udpport", u64::from(self.port));
+        emit("num_threads", self.active_lanes().len() as u64);
     }
 
     fn reset(&self) {
-        self.shared.losses.reset();
+        self.losses.reset();
     }
 }

@@ -177,21 +177,20 @@ impl<'b> Reply<'b> {
         bytes: &[u8],
         last: &[u8; M],
     ) -> Option<()> {
-        let free = self.buf.get_mut(start..self.end)?;
-        // One look, from which all that follows can be told.
-        if free.len() < bytes.len().checked_add(const { N + M })? {
+        // Of what is in memory already: far too little to overflow.
+        let end = start
+            .wrapping_add(bytes.len())
+            .wrapping_add(const { N + M });
+        if end > self.end {
             return None;
         }
-        let (front, free) = free.split_first_chunk_mut()?;
-        let (middle, free) = free.split_at_mut_checked(bytes.len())?;
-        let back = free.first_chunk_mut()?;
+        let whole = self.buf.get_mut(start..end)?;
+        let (front, rest) = whole.split_first_chunk_mut()?;
+        let (middle, back) = rest.split_last_chunk_mut()?;
         *front = *first;
         copy(middle, bytes)?;
         *back = *last;
-        // They are in memory, one behind the other.
-        self.len = start
-            .wrapping_add(bytes.len())
-            .wrapping_add(const { N + M });
+        self.len = end;
         Some(())
     }
 
