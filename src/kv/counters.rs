@@ -69,10 +69,12 @@ pub enum PerClass {
     CasBad,
     /// `touch` and `gat` commands.
     Touch,
+    /// No command: items that the crawler looked at.
+    Crawled,
 }
 
 /// How many there are.
-pub(crate) const PER_CLASS: usize = PerClass::Touch as usize + 1;
+pub(crate) const PER_CLASS: usize = PerClass::Crawled as usize + 1;
 
 /// Numbers as [`Counter`]s are, but for their reset: what they were then is with the
 /// class.

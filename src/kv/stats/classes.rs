@@ -6,7 +6,7 @@ use super::{number, put_of};
 use crate::counters::PER_CLASS;
 use crate::reply::{Full, Reply};
 use crate::store::{ClassUsage, History};
-use crate::{Context, Counters, Kv, Platform};
+use crate::{Context, Counters, Kv, PerClass, Platform};
 
 /// Every class and its number.
 fn classes<'a, P: Platform>(
@@ -20,7 +20,7 @@ fn classes<'a, P: Platform>(
 }
 
 /// Names of what is counted of commands, in the order of [`crate::PerClass`].
-const COMMANDS: [&str; PER_CLASS] = [
+const COMMANDS: [&str; PerClass::Crawled as usize] = [
     "cmd_set",
     "delete_hits",
     "incr_hits",
@@ -29,6 +29,23 @@ const COMMANDS: [&str; PER_CLASS] = [
     "cas_badval",
     "touch_hits",
 ];
+
+/// What has been counted of a class since that was last forgotten, in the order of
+/// [`PerClass`].
+fn counted(cx: &Context<'_>, class: u64, usage: &ClassUsage) -> [u64; PER_CLASS] {
+    let index = u8::try_from(class.saturating_sub(1)).unwrap_or(u8::MAX);
+    let mut counted = Counters::sums_of(cx.all, index);
+    for (count, since) in counted.iter_mut().zip(usage.since) {
+        *count = count.saturating_sub(since);
+    }
+    counted
+}
+
+/// How many items of a class the crawler has looked at.
+fn crawled(cx: &Context<'_>, class: u64, usage: &ClassUsage) -> u64 {
+    let [.., crawled] = counted(cx, class, usage);
+    crawled
+}
 
 /// Has all classes count anew.
 pub(super) fn reset<P: Platform>(kv: &Kv<P>, cx: &Context<'_>) {
@@ -46,18 +63,20 @@ fn used_chunks(usage: &ClassUsage) -> u64 {
 }
 
 /// What `stats` says of all classes together.
-pub(super) fn sums<P: Platform>(kv: &Kv<P>, cx: &Context<'_>) -> [(&'static str, u64); 5] {
+pub(super) fn sums<P: Platform>(kv: &Kv<P>, cx: &Context<'_>) -> [(&'static str, u64); 6] {
     let mut sums = [
         ("crawler_reclaimed", 0u64),
+        ("crawler_items_checked", 0),
         ("moves_to_cold", 0),
         ("moves_to_warm", 0),
         ("moves_within_lru", 0),
         ("direct_reclaims", 0),
     ];
-    for (_, usage) in classes(kv, cx) {
+    for (class, usage) in classes(kv, cx) {
         let history = &usage.history;
         let more = [
             history.crawler_reclaimed,
+            crawled(cx, class, &usage),
             history.moves_to_cold,
             history.moves_to_warm,
             history.moves_within_lru,
@@ -105,6 +124,7 @@ pub(super) fn items<P: Platform>(
             ("evicted_unfetched", history.evicted_unfetched),
             ("evicted_active", history.evicted_active),
             ("crawler_reclaimed", history.crawler_reclaimed),
+            ("crawler_items_checked", crawled(cx, class, &usage)),
             ("lrutail_reflocked", 0),
             ("moves_to_cold", history.moves_to_cold),
             ("moves_to_warm", history.moves_to_warm),
@@ -145,10 +165,7 @@ pub(super) fn slabs<P: Platform>(
         ] {
             put_of(reply, &[class], name, |reply| reply.put_decimal(value))?;
         }
-        let index = u8::try_from(class.saturating_sub(1)).unwrap_or(u8::MAX);
-        let counted = Counters::sums_of(cx.all, index);
-        for ((name, count), since) in COMMANDS.iter().zip(counted).zip(usage.since) {
-            let count = count.saturating_sub(since);
+        for (name, count) in COMMANDS.iter().zip(counted(cx, class, &usage)) {
             put_of(reply, &[class], name, |reply| reply.put_decimal(count))?;
         }
     }

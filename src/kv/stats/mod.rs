@@ -19,7 +19,6 @@ const NEVER: &[&str] = &[
     "slab_reassign_running",
     "lru_crawler_running",
     "lru_crawler_starts",
-    "crawler_items_checked",
 ];
 
 /// One of a worker's counters.

@@ -8,7 +8,7 @@ use super::table::Stripe;
 use super::value::Cursor;
 use super::{Kv, Life};
 use crate::limits::{CRAWL_CHAINS, CRAWL_SECONDS};
-use crate::{Context, Platform};
+use crate::{Context, PerClass, Platform};
 
 impl<P: Platform> Kv<P> {
     /// Removes the dead from the next `chains` chains, and goes on with a page
@@ -76,6 +76,8 @@ impl<P: Platform> Kv<P> {
     fn any_dead(&self, stripe: &Stripe, chain: usize, cx: &Context<'_>) -> bool {
         let mut at = stripe.first(&self.arena, &self.layout, chain);
         while let Some(item) = at {
+            let class = self.layout.class_of(&self.arena, item);
+            cx.mine.count_in(class, PerClass::Crawled);
             if self.life(item, cx.now) != Life::Live {
                 return true;
             }

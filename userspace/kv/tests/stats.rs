@@ -320,3 +320,28 @@ fn reset_forgets_what_happened_to_items() {
         assert_eq!(of_items(name), 0, "{name}");
     }
 }
+
+#[test]
+fn the_crawler_says_how_many_it_looked_at() {
+    let session = Session::new(4 * MIB);
+    for number in 0..10 {
+        session.set(&format!("key{number}"), 0, &"v".repeat(number * 40));
+    }
+    let checked = || -> (u64, u64) {
+        let of_classes = lines(&session, "items");
+        let of_classes = of_classes
+            .iter()
+            .filter(|(line, _)| line.ends_with(":crawler_items_checked"));
+        let sum = of_classes.map(|(_, value)| value.parse::<u64>().unwrap());
+        (session.stat("crawler_items_checked"), sum.sum())
+    };
+    assert_eq!(checked(), (0, 0));
+    // Once round the table: a step for each chain, and one for the end of each stripe.
+    let steps = session.kv.usage().chains as usize + kv::Config::new([1, 2]).stripes;
+    session
+        .kv
+        .crawl(steps, &common::cx(&session.counters, 0, 10));
+    assert_eq!(checked(), (10, 10));
+    session.ask("stats reset\r\n");
+    assert_eq!(checked(), (0, 0));
+}
