@@ -182,10 +182,10 @@ check 'it comes back' at_most 0
 
 check 'more workers than responders' refused '2 workers and 0 CPUs that answer inline need responders=2 or more, not 1' workers=2 responders=1
 check 'more responders than CPUs can use' refused 'responders=1000 is more than' responders=1000
-check 'too little' refused 'memory=1 is too little for 3 responders: give at least 2' memory=1 routing=inline
-check 'the least' load memory=2 routing=inline
+check 'too little' refused 'memory=2 is too little for 3 responders: give at least 3' memory=2 routing=inline
+check 'the least' load memory=3 routing=inline
 check 'keeps a value' value $SERVER k 5000
-check 'no more is taken' at_most 2048
+check 'no more is taken' at_most 3072
 check 'one worker more is too many' refuses cpus 0-1 'need responders=4 or more, not 3'
 check 'unload' unload
 check 'it comes back' at_most 0
