@@ -185,11 +185,12 @@ impl<'a> Header<'a> {
         Place::of(self.load_shape())
     }
 
-    /// Whether somebody is filling this chunk, which is in a segment; if not, what
-    /// has been written there can be read. Pairs with [`Header::set_place_alone`].
+    /// As [`Header::place`], by who has the shard of the chunk and not its stripe: if that is
+    /// a segment, what has been written there can be read. Acquire: pairs with
+    /// [`Header::set_place_alone`].
     #[inline(always)]
-    pub(super) fn is_being_filled(self) -> bool {
-        Place::of(self.shape().load(Ordering::Acquire)) == Place::Held
+    pub(super) fn place_to_read(self) -> Place {
+        Place::of(self.shape().load(Ordering::Acquire))
     }
 
     #[inline]

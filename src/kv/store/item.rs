@@ -223,9 +223,18 @@ impl<M: Memory> Arena<M> {
         self.header(item).map_or(Place::Drained, Header::place)
     }
 
+    /// As [`Header::place_to_read`].
+    #[inline(always)]
+    pub(super) fn place_to_read(&self, item: Item) -> Place {
+        self.header(item)
+            .map_or(Place::Drained, Header::place_to_read)
+    }
+
+    /// Whether somebody is filling a chunk, which is in a segment whose shard the caller
+    /// has locked; if not, what has been written there can be read.
     #[inline(always)]
     pub(super) fn is_being_filled(&self, item: Item) -> bool {
-        self.header(item).is_some_and(Header::is_being_filled)
+        self.place_to_read(item) == Place::Held
     }
 
     #[inline(always)]

@@ -121,7 +121,7 @@ impl<P: Platform> Kv<P> {
             return;
         };
         let mut shard = lock.lock();
-        match self.arena.place(item) {
+        match self.arena.place_to_read(item) {
             // It can be found, and its key read: whoever takes it out of the
             // table has to wait for the shard then.
             place if place.is_listed() => {}
