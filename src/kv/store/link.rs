@@ -3,11 +3,12 @@
 //!
 //! A link says where an item is, in as many bits as that takes in a region of this
 //! size. In the bits above them, as far as there are any, it says more of that
-//! item: whether it is the last of its chain, and some bits of its key's hash. So
-//! who looks for a key need not touch the items that are not it, nor, if there is
-//! none, the last. In a region of 64 MiB nine bits are left, in one of 16 GiB one.
+//! item: whether it is the last of its chain, whether it is long, and some bits of its
+//! key's hash. So who looks for a key need not touch the items that are not it, nor, if
+//! there is none, the last; and can fetch all of an item before its header says how much
+//! that is. In a region of 64 MiB nine bits are left, in one of 16 GiB one.
 
-use super::item::{Item, UNIT};
+use super::item::{Item, LINE, UNIT};
 
 /// Which bits of a link say what.
 #[derive(Clone, Copy, Debug)]
@@ -16,9 +17,18 @@ pub(super) struct Links {
     offset: u32,
     /// The item is the last of its chain; no bit at all if there is none for it.
     last: u32,
+    /// The item has more than [`LONG`] bytes, or had when it was linked: a hint. No bit
+    /// at all where bits are few, and the hash has more use for them.
+    long: u32,
     /// Some bits of the hash, those that are highest.
     tag: u32,
 }
+
+/// What has more bytes, header and text, is long.
+const LONG: u64 = 3 * LINE as u64;
+
+/// So many bits are left where one of them tells of that.
+const ENOUGH: u32 = 4;
 
 /// A link; 0 is none.
 #[derive(Clone, Copy, Debug)]
@@ -30,10 +40,15 @@ impl Links {
         // As many ones as the highest offset has bits.
         let offset = u32::MAX.checked_shr(units.leading_zeros()).unwrap_or(0);
         let last = offset.wrapping_add(1);
+        let long = match offset.leading_zeros() >= ENOUGH {
+            true => last.wrapping_shl(1),
+            false => 0,
+        };
         Self {
             offset,
             last,
-            tag: !(offset | last),
+            long,
+            tag: !(offset | last | long),
         }
     }
 
@@ -55,10 +70,18 @@ impl Links {
         link.0 & self.last != 0
     }
 
-    /// A link to an item whose key has that hash, in front of the one that is next.
+    /// Whether the item is more than what [`Arena::prefetch_text`](super::arena::Arena::prefetch_text) has fetched.
+    #[inline(always)]
+    pub(super) fn is_long(&self, link: Link) -> bool {
+        link.0 & self.long != 0
+    }
+
+    /// A link to an item of `size` bytes whose key has that hash, in front of the one
+    /// that is next.
     #[inline]
-    pub(super) fn to(&self, item: Item, hash: u64, next: Link) -> Link {
-        let link = Link(Item::to_word(Some(item)) | high(hash) & self.tag);
+    pub(super) fn to(&self, item: Item, size: u64, hash: u64, next: Link) -> Link {
+        let long = if size > LONG { self.long } else { 0 };
+        let link = Link(Item::to_word(Some(item)) | long | high(hash) & self.tag);
         match next.0 {
             0 => self.as_last(link),
             _ => link,

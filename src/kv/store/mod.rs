@@ -447,7 +447,16 @@ impl<P: Platform> Kv<P> {
     /// The item with that key, in its stripe.
     #[inline(always)]
     fn find(&self, stripe: &Stripe, hash: u64, key: &[u8]) -> Option<Found<'_>> {
-        stripe.find(&self.arena, &self.layout, hash, key, self.single)
+        stripe.find(&self.arena, &self.layout, hash, key, self.single, |item| {
+            self.fetch_long(item)
+        })
+    }
+
+    /// Fetches all of an item that is not short.
+    #[cold]
+    #[inline(never)]
+    fn fetch_long(&self, item: Item) {
+        self.arena.prefetch_chunk(item, self.chunk_size(item));
     }
 
     #[inline]

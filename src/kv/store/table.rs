@@ -29,12 +29,13 @@ pub(super) struct Found<'a> {
 }
 
 /// The first item that may be the one that is looked for, from that link on, and the link
-/// to it.
+/// to it. `fetch_long` is to prefetch all of a long one.
 #[inline(always)]
 fn candidate<M: Memory>(
     arena: &Arena<M>,
     mut link: Link,
     hash: u64,
+    fetch_long: impl FnOnce(Item),
 ) -> Option<(Link, Item, Header<'_>)> {
     loop {
         let item = arena.links.item(link)?;
@@ -42,6 +43,9 @@ fn candidate<M: Memory>(
         if arena.links.may_have(link, hash) {
             // What is behind its header will be read or written then.
             arena.prefetch_text(item);
+            if arena.links.is_long(link) {
+                fetch_long(item);
+            }
             return Some((link, item, header));
         }
         if arena.links.is_last(link) {
@@ -60,10 +64,11 @@ fn find_behind<'a, M: Memory>(
     mut header: Header<'a>,
     hash: u64,
     key: &[u8],
+    fetch_long: impl Fn(Item),
 ) -> Option<Item> {
     while !arena.links.is_last(link) {
         let item;
-        (link, item, header) = candidate(arena, header.next(), hash)?;
+        (link, item, header) = candidate(arena, header.next(), hash, &fetch_long)?;
         if arena.has_key(item, key) {
             return Some(item);
         }
@@ -121,7 +126,8 @@ impl Stripe {
         self.chains
     }
 
-    /// The item with that key. `single` is the longest text in one chunk.
+    /// The item with that key. `single` is the longest text in one chunk; `fetch_long`
+    /// is to prefetch all of a long item, as much as is worth it.
     #[inline(always)]
     pub(super) fn find<'a, M: Memory>(
         &self,
@@ -130,13 +136,14 @@ impl Stripe {
         hash: u64,
         key: &[u8],
         single: usize,
+        fetch_long: impl Fn(Item),
     ) -> Option<Found<'a>> {
         let link = Link(layout.load_head(arena, self.head_of(hash))?);
-        let (link, item, header) = candidate(arena, link, hash)?;
+        let (link, item, header) = candidate(arena, link, hash, &fetch_long)?;
         if let Some(text) = arena.text_under(item, header, key, single) {
             return Some(Found { item, header, text });
         }
-        let item = find_behind(arena, link, header, hash, key)?;
+        let item = find_behind(arena, link, header, hash, key, fetch_long)?;
         let header = arena.header(item)?;
         let text = arena.text_under(item, header, key, single)?;
         Some(Found { item, header, text })
@@ -162,9 +169,9 @@ impl Stripe {
         hash: u64,
         item: Item,
     ) {
-        self.push(arena, layout, hash, item);
+        let size = self.push(arena, layout, hash, item);
         self.items = self.items.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(arena.size(item));
+        self.bytes = self.bytes.saturating_add(size);
     }
 
     /// Takes an item of the stripe out of it.
@@ -270,13 +277,15 @@ impl Stripe {
         chain.wrapping_shl(self.shift).saturating_add(index)
     }
 
-    /// Puts an item at the front of the chain that its hash belongs to.
-    fn push<M: Memory>(&self, arena: &Arena<M>, layout: &Layout, hash: u64, item: Item) {
+    /// Puts an item at the front of the chain that its hash belongs to; how large it is.
+    fn push<M: Memory>(&self, arena: &Arena<M>, layout: &Layout, hash: u64, item: Item) -> u64 {
+        let size = arena.size(item);
         if let Some(at) = layout.head_at(arena, self.head_of(hash)) {
             let next = Link(arena.load(at));
             arena.store(item.field(NEXT), next.0);
-            let Link(link) = arena.links.to(item, hash, next);
+            let Link(link) = arena.links.to(item, size, hash, next);
             arena.store(at, link);
         }
+        size
     }
 }
