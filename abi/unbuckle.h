@@ -178,6 +178,14 @@ void ub_sheet_put(struct page *page);
 bool ub_skb_attach(struct sk_buff *skb, struct page *page, unsigned int offset,
 		   unsigned int len);
 #define UB_PARTS_MAX MAX_SKB_FRAGS
+enum {
+	/* A packet's buffer begins and ends at multiples of this, */
+	UB_BUFFER_ALIGN = SMP_CACHE_BYTES,
+	/* and has so much behind its bytes. */
+	UB_BUFFER_END = SKB_DATA_ALIGN(sizeof(struct skb_shared_info)),
+};
+void ub_skb_move(struct sk_buff *skb, struct page *page, u8 *buffer,
+		 unsigned int size);
 unsigned int ub_skb_parts(const struct sk_buff *skb);
 void ub_skb_merge(struct sk_buff *skb, unsigned int size, unsigned int count);
 struct sk_buff *ub_skb_blank(unsigned int headroom, unsigned int room);

@@ -2,6 +2,7 @@
 /* Replies: packets to fill, headers' places, routes. */
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
+#include <linux/skbuff_ref.h>
 #include <net/ip.h>
 #include <net/ip6_route.h>
 #include <net/route.h>
@@ -61,6 +62,35 @@ bool ub_skb_attach(struct sk_buff *skb, struct page *page, unsigned int offset,
 	skb_len_add(skb, len);
 	skb->truesize += ALIGN(len, 64) - len;
 	return true;
+}
+
+/* Of a packet that nobody else has a part of: as the kernel does with its own. */
+static __always_inline void free_buffer(struct sk_buff *skb)
+{
+	if (!skb->head_frag)
+		kfree(skb->head);
+	else
+		skb_page_unref(page_to_netmem(virt_to_page(skb->head)),
+			       skb->pp_recycle);
+}
+
+/*
+ * Give a packet (not UB_FOREIGN) another buffer in place of its own, and have its
+ * data begin there: size bytes of a sheet, UB_BUFFER_END at their end included. What
+ * pskb_expand_head() does, but for the copy.
+ */
+void ub_skb_move(struct sk_buff *skb, struct page *page, u8 *buffer,
+		 unsigned int size)
+{
+	/* Whoever sent it gets back what it was charged, not what it becomes. */
+	skb_orphan(skb);
+	free_buffer(skb);
+	get_page(page);
+	build_skb_around(skb, buffer, size);
+	skb->pp_recycle = 0;
+	skb->cloned = 0;
+	skb->nohdr = 0;
+	skb->hdr_len = 0;
 }
 
 /* What was appended to it, in parts. */

@@ -349,12 +349,16 @@ impl Responder {
         if long.mine.is_some() {
             return send_long(outlet, sheets, long, request, request_id, len, pace);
         }
+        let request = match request.move_to(sheets, len) {
+            Ok(packet) => return tx::send_moved(packet, request_id, len, pace),
+            Err(request) => request,
+        };
+        let many = len > limits::TEXT_MAX;
         let on_sheet = sheets.are_at_hand();
-        if !on_sheet && len > limits::TEXT_MAX {
+        if !on_sheet && many {
             let text = loose.get(..len).ok_or(Loss::Memory)?;
             return train::send_long(outlet, sheets, request, request_id, text, pace);
         }
-        let many = on_sheet && len > limits::TEXT_MAX;
         let used = match many {
             true => sheets.put_behind(len, kv::frames(request_id, len)),
             false => Some(len),
@@ -373,7 +377,7 @@ impl Responder {
                 false => None,
             },
         };
-        let sent = tx::send(outlet, request, &message, pace);
+        let sent = train::send(outlet, request, &message, pace);
         // Some may be on their way when sending fails.
         if on_sheet && !matches!(sent, Ok(Sent::Copied)) {
             sheets.keep(used);

@@ -10,16 +10,11 @@ use crate::{
     stats::Loss,
     sys::{
         rx_packet::{RxPacket, UDP_LEN},
-        turned::{Room, Turned},
-        tx_packet::{IPV4_LEN, IPV6_LEN},
+        turned::{Moved, OwnReply, Room},
         Family,
     },
-    train::{self, Message, Outlet},
 };
-use kv::{
-    limits::{FRAME_LEN, TEXT_MAX},
-    single_frame,
-};
+use kv::{limits::FRAME_LEN, single_frame};
 
 /// How a reply was sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,74 +36,39 @@ pub(crate) fn send_inside(
     pace: &mut impl Pace,
 ) -> Result<(), Loss> {
     let packet = request.turn(room, len).ok_or(Loss::Memory)?;
-    let sent = send_turned(packet, request_id, len, |_| Some(()));
+    let sent = send_own(packet, request_id, len);
     pace.step();
     sent
 }
 
-/// Sends a message in as many datagrams as it takes, after [`send_inside`] could
-/// not. The request's own packet carries the first when it can.
-#[inline(never)]
-pub(crate) fn send(
-    outlet: Outlet<'_>,
-    request: RxPacket,
-    message: &Message<'_>,
-    pace: &mut impl Pace,
-) -> Result<Sent, Loss> {
-    if !message.text.is_on_sheet() {
-        return train::send(outlet, request, message, pace);
-    }
-    let text = &message.text;
-    let len = text.bytes().len();
-    if !fits(&request, len) {
-        return train::send(outlet, request, message, pace);
-    }
-    let packet = match request.turn_in_place() {
-        Ok(packet) => packet,
-        Err(request) => return train::send(outlet, request, message, pace),
-    };
-    let sent = send_turned(packet, message.request_id, len, |packet| {
-        packet.attach(text)
-    });
-    pace.step();
-    sent.map(|()| Sent::Attached)
-}
-
-/// Whether a text of `len` bytes may be one datagram that goes straight back.
-fn fits(request: &RxPacket, len: usize) -> bool {
-    let network = match request.family() {
-        Family::V4 => IPV4_LEN,
-        Family::V6 => IPV6_LEN,
-    };
-    let size = network
-        .saturating_add(UDP_LEN)
-        .saturating_add(FRAME_LEN)
-        .saturating_add(len);
-    len <= TEXT_MAX && size <= request.mtu()
-}
-
-/// The request's packet becomes the reply, with `len` bytes of text that are there, or
-/// that `attach` adds, and goes straight back.
-#[inline(always)]
-fn send_turned(
-    mut packet: Turned,
+/// Sends the text in the buffer that the request's packet has got.
+#[inline]
+pub(crate) fn send_moved(
+    packet: Moved<'_>,
     request_id: u16,
     len: usize,
-    attach: impl FnOnce(&mut Turned) -> Option<()>,
+    pace: &mut impl Pace,
 ) -> Result<(), Loss> {
+    let sent = send_own(packet, request_id, len);
+    pace.step();
+    sent
+}
+
+/// The request's packet becomes the reply, with `len` bytes of text that are there, and
+/// goes straight back.
+#[inline(always)]
+fn send_own(mut packet: impl OwnReply, request_id: u16, len: usize) -> Result<(), Loss> {
     let len = udp_len(len);
     let filled = match packet.family() {
         Family::V4 => turn_ipv4(&mut packet, request_id, len),
         Family::V6 => turn_ipv6(&mut packet, request_id, len),
     };
-    filled
-        .and_then(|()| attach(&mut packet))
-        .ok_or(Loss::Memory)?;
+    filled.ok_or(Loss::Memory)?;
     packet.send().map_err(|_| Loss::Transmit)
 }
 
 #[inline(always)]
-fn turn_ipv4(packet: &mut Turned, request_id: u16, len: u16) -> Option<()> {
+fn turn_ipv4(packet: &mut impl OwnReply, request_id: u16, len: u16) -> Option<()> {
     let asker = Asker::v4(packet.request()?)?;
     let (headers, frame) = packet.reply()?;
     *frame = single_frame(request_id);
@@ -116,7 +76,7 @@ fn turn_ipv4(packet: &mut Turned, request_id: u16, len: u16) -> Option<()> {
 }
 
 #[inline(always)]
-fn turn_ipv6(packet: &mut Turned, request_id: u16, len: u16) -> Option<()> {
+fn turn_ipv6(packet: &mut impl OwnReply, request_id: u16, len: u16) -> Option<()> {
     let asker = Asker::v6(packet.request()?)?;
     let (headers, frame) = packet.reply()?;
     *frame = single_frame(request_id);
@@ -129,7 +89,8 @@ fn answer_ipv6(headers: &mut [u8; HEADERS_V6], asker: &Asker<Addresses>, len: u1
     asker.answer(headers, len)
 }
 
-/// What the UDP header says of a text of `len` bytes, at most [`TEXT_MAX`].
+/// What the UDP header says of a text of `len` bytes, at most
+/// [`TEXT_MAX`](kv::limits::TEXT_MAX).
 #[inline(always)]
 fn udp_len(len: usize) -> u16 {
     const BEFORE: u16 = (UDP_LEN + FRAME_LEN) as u16;

@@ -108,10 +108,22 @@ impl<'b> Reply<'b> {
     /// Says now that so many bytes do not fit, for who would else append what does.
     #[inline]
     pub(crate) fn fits(&mut self, len: usize) -> Result<(), Full> {
-        while self.room() < len {
-            self.move_on_at_once()?;
+        match self.room() >= len {
+            true => Ok(()),
+            false => self.fit(len),
         }
-        Ok(())
+    }
+
+    /// Moves on, until so many bytes fit.
+    #[cold]
+    #[inline(never)]
+    fn fit(&mut self, len: usize) -> Result<(), Full> {
+        loop {
+            self.move_on_at_once()?;
+            if self.room() >= len {
+                return Ok(());
+            }
+        }
     }
 
     /// Appends `bytes`, all or nothing.
@@ -130,25 +142,31 @@ impl<'b> Reply<'b> {
     ) -> Result<(), Full> {
         match self.write_between(self.len, first, bytes, last) {
             Some(()) => Ok(()),
-            None => self.put_elsewhere(first, bytes, last),
+            None => self.put_elsewhere_rarely(first, bytes, last),
         }
     }
 
-    /// As [`Reply::put_between`], in the next buffer with room that is there at once.
     #[cold]
     #[inline(never)]
-    fn put_elsewhere<const N: usize, const M: usize>(
+    fn put_elsewhere_rarely<const N: usize, const M: usize>(
         &mut self,
         first: &[u8; N],
         bytes: &[u8],
         last: &[u8; M],
     ) -> Result<(), Full> {
-        loop {
-            self.move_on_at_once()?;
-            if let Some(()) = self.write_between(self.len, first, bytes, last) {
-                return Ok(());
-            }
-        }
+        self.put_elsewhere(first, bytes, last)
+    }
+
+    /// As [`Reply::put_between`], in the next buffer with room that is there at once.
+    #[inline(always)]
+    pub(crate) fn put_elsewhere<const N: usize, const M: usize>(
+        &mut self,
+        first: &[u8; N],
+        bytes: &[u8],
+        last: &[u8; M],
+    ) -> Result<(), Full> {
+        self.fit(bytes.len().saturating_add(const { N + M }))?;
+        self.write_between(self.len, first, bytes, last).ok_or(Full)
     }
 
     /// Whether a short answer fits where a reply begins.
@@ -264,7 +282,7 @@ impl<'b> Reply<'b> {
     /// As [`Reply::move_on`], for who may hold a lock of the store.
     #[inline]
     fn move_on_at_once(&mut self) -> Result<(), Full> {
-        match self.at_once() > 0 && self.move_on() {
+        match self.at_once() > 0 && self.step() {
             true => Ok(()),
             false => Err(Full),
         }
@@ -276,13 +294,20 @@ impl<'b> Reply<'b> {
     #[cold]
     #[inline(never)]
     pub(crate) fn move_on(&mut self) -> bool {
+        self.step()
+    }
+
+    #[inline(always)]
+    fn step(&mut self) -> bool {
         let Some(spare) = self.spare.take() else {
             return false;
         };
         let (buf, spare) = spare.go_on();
         let is_larger = buf.len() > self.buf.len();
         if let (true, Some(start)) = (is_larger, buf.get_mut(..self.len)) {
-            start.copy_from_slice(self.text());
+            if self.len > 0 {
+                start.copy_from_slice(self.text());
+            }
             self.buf = buf;
         }
         self.end = end(self.buf, spare.as_deref());

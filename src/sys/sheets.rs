@@ -22,12 +22,18 @@ const SHEET_LEN: usize = bindings::UB_SHEET_LEN as usize;
 /// Bytes that are free in a sheet that is written to.
 const WINDOW: usize = 16 << 10;
 
+/// Bytes kept free before a text, for headers: of the packet whose buffer this part of
+/// the sheet becomes.
+pub(crate) const BEFORE: usize = 128;
+
 /// Bytes kept free behind a text, for what [`Sheets::put_behind`] adds to one of
 /// the largest that a sheet holds: frame headers.
 const BEHIND: usize = 256;
 
-/// Where texts begin.
-const ALIGN: usize = 64;
+/// Where what is before a text begins: where a buffer may.
+const ALIGN: usize = bindings::UB_BUFFER_ALIGN as usize;
+
+const _: () = assert!(ALIGN.is_power_of_two() && BEFORE % ALIGN == 0);
 
 /// One of them.
 ///
@@ -106,8 +112,8 @@ impl Sheets {
         })
     }
 
-    /// Where the next text may be written: [`WINDOW`] less [`BEHIND`] bytes or
-    /// more, or `loose` while packets have all sheets, which is counted.
+    /// Where the next text may be written: [`WINDOW`] less [`BEFORE`] and [`BEHIND`]
+    /// bytes or more, or `loose` while packets have all sheets, which is counted.
     #[inline(always)]
     pub(crate) fn window<'a>(
         &'a mut self,
@@ -117,11 +123,12 @@ impl Sheets {
         if SHEET_LEN.saturating_sub(self.used) < WINDOW {
             self.turn_over();
         }
-        let free = SHEET_LEN.saturating_sub(self.used).saturating_sub(BEHIND);
+        let start = self.start();
+        let free = SHEET_LEN.saturating_sub(start).saturating_sub(BEHIND);
         match self.all.get(self.current) {
             // SAFETY: Within the sheet, and by the type invariant nobody else looks there.
             Some(sheet) => unsafe {
-                slice::from_raw_parts_mut(sheet.base.as_ptr().add(self.used), free)
+                slice::from_raw_parts_mut(sheet.base.as_ptr().add(start), free)
             },
             None => {
                 supplies.count(Supply::Sheets);
@@ -130,6 +137,12 @@ impl Sheets {
                 loose
             }
         }
+    }
+
+    /// Where the window is.
+    #[inline(always)]
+    fn start(&self) -> usize {
+        self.used.saturating_add(BEFORE)
     }
 
     /// Whether the window is on a sheet.
@@ -145,9 +158,10 @@ impl Sheets {
         parts: impl Iterator<Item = [u8; N]>,
     ) -> Option<usize> {
         let sheet = self.all.get(self.current)?;
-        let free = SHEET_LEN.saturating_sub(self.used);
+        let start = self.start();
+        let free = SHEET_LEN.saturating_sub(start);
         // SAFETY: Within the sheet, and by the type invariant nobody else looks there.
-        let window = unsafe { slice::from_raw_parts_mut(sheet.base.as_ptr().add(self.used), free) };
+        let window = unsafe { slice::from_raw_parts_mut(sheet.base.as_ptr().add(start), free) };
         let mut end = len;
         for part in parts {
             *window.get_mut(end..)?.first_chunk_mut()? = part;
@@ -161,14 +175,15 @@ impl Sheets {
     #[inline]
     pub(crate) fn written(&self, len: usize) -> Option<Text<'_>> {
         let sheet = self.all.get(self.current)?;
-        if len > SHEET_LEN.saturating_sub(self.used) {
+        let start = self.start();
+        if len > SHEET_LEN.saturating_sub(start) {
             return None;
         }
         // SAFETY: Within the sheet, and not written while `self` is borrowed.
-        let bytes = unsafe { slice::from_raw_parts(sheet.base.as_ptr().add(self.used), len) };
+        let bytes = unsafe { slice::from_raw_parts(sheet.base.as_ptr().add(start), len) };
         Some(Text {
             bytes,
-            place: Some((sheet, self.used)),
+            place: Some((sheet, start)),
         })
     }
 
@@ -176,7 +191,32 @@ impl Sheets {
     #[inline]
     pub(crate) fn keep(&mut self, len: usize) {
         // INVARIANT: What is behind them is still nobody's.
-        self.used = self.used.saturating_add(len).saturating_add(ALIGN - 1) & !(ALIGN - 1);
+        self.used = aligned(self.start().saturating_add(len).min(SHEET_LEN));
+    }
+
+    /// Makes the first `len` bytes of the window a packet's buffer, with what is before
+    /// them. Nothing when they are on no sheet, or the sheet ends too soon.
+    #[inline]
+    pub(crate) fn take_buffer(&mut self, len: usize) -> Option<Buffer<'_>> {
+        let sheet = self.all.get(self.current)?;
+        let start = self.used;
+        if len > SHEET_LEN || start > SHEET_LEN {
+            return None;
+        }
+        // Sums of what is no longer than a sheet.
+        let end = aligned(start.wrapping_add(BEFORE).wrapping_add(len)).wrapping_add(BUFFER_END);
+        if end > SHEET_LEN {
+            return None;
+        }
+        // INVARIANT: What is behind the buffer is still nobody's.
+        self.used = end;
+        // INVARIANT: What was before it is the buffer's now alone.
+        Some(Buffer {
+            sheet,
+            start,
+            size: end.wrapping_sub(start),
+            len,
+        })
     }
 
     /// Goes on to the next sheet that no packet refers to; behind the last, if there
@@ -189,6 +229,69 @@ impl Sheets {
         // INVARIANT: No packet refers to this one.
         self.current = next.map_or(self.all.len(), |(index, _)| index);
         self.used = 0;
+    }
+}
+
+/// The next place where a buffer may begin.
+#[inline(always)]
+fn aligned(at: usize) -> usize {
+    // Of a place in a sheet, or just behind.
+    at.wrapping_add(ALIGN - 1) & !(ALIGN - 1)
+}
+
+/// Bytes that the kernel has for itself at the end of a buffer.
+const BUFFER_END: usize = bindings::UB_BUFFER_END as usize;
+
+/// A part of a sheet that is to be a packet's buffer, with a text in it.
+///
+/// # Invariants
+///
+/// The `size` bytes from `start` on are within the sheet, begin and end where a buffer may, and
+/// are this value's alone. They are [`BEFORE`], `len`, and [`BUFFER_END`] or some more.
+pub(crate) struct Buffer<'a> {
+    sheet: &'a Sheet,
+    start: usize,
+    size: usize,
+    len: usize,
+}
+
+impl Buffer<'_> {
+    /// Bytes of the text.
+    #[inline(always)]
+    pub(crate) fn text_len(&self) -> usize {
+        self.len
+    }
+
+    /// What is before the text.
+    #[inline(always)]
+    pub(crate) fn before(&mut self) -> &mut [u8; BEFORE] {
+        // SAFETY: By the type invariant these bytes are there, and ours.
+        unsafe { &mut *self.base().cast().as_ptr() }
+    }
+
+    #[inline(always)]
+    fn base(&self) -> NonNull<u8> {
+        // SAFETY: Within the sheet by the type invariant.
+        unsafe { self.sheet.base.add(self.start) }
+    }
+
+    /// Gives it to a packet in place of its own buffer, where its data begin then.
+    ///
+    /// # Safety
+    ///
+    /// `skb` is the caller's alone, and has no more than its own buffer.
+    #[inline]
+    pub(super) unsafe fn give_to(self, skb: NonNull<sk_buff>) {
+        // SAFETY: By the caller's promise. By the type invariant the buffer is as it has to be, and
+        // ours to give; the packet gets a reference to the sheet.
+        unsafe {
+            bindings::ub_skb_move(
+                skb.as_ptr(),
+                self.sheet.page.as_ptr(),
+                self.base().as_ptr(),
+                self.size as u32,
+            )
+        }
     }
 }
 

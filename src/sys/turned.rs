@@ -4,7 +4,7 @@
 use super::{
     bindings,
     rx_packet::{data, RxPacket, ETHERNET_LEN, UDP_LEN},
-    sheets::Text,
+    sheets::{Buffer, Sheets, BEFORE},
     tx_packet::{xmit_result, IPV4_LEN, IPV6_LEN},
     Family,
 };
@@ -115,23 +115,94 @@ impl RxPacket {
         })
     }
 
-    /// Makes the packet its own reply where it lies, headers and frame, to which the text
-    /// is to be [attached](Turned::attach); gives it back when that cannot be.
-    pub(crate) fn turn_in_place(self) -> Result<Turned, Self> {
-        let end = self.headroom().saturating_add(before_text(self.family()));
-        if !self.is_turnable() || end > self.size() {
+    /// Makes the packet its own reply, in another buffer, which begins on a sheet before the
+    /// text of `len` bytes that was written there last. Gives it back when that cannot be.
+    #[inline(always)]
+    pub(crate) fn move_to(self, sheets: &mut Sheets, len: usize) -> Result<Moved<'_>, Self> {
+        let whole = before_text(self.family()).saturating_add(len);
+        let fits = match self.is_free_of(bindings::UB_NARROW) {
+            true => len <= TEXT_MAX,
+            false => whole <= self.mtu() && len <= TEXT_MAX,
+        };
+        if !fits || !self.is_turnable() {
             return Err(self);
         }
-        // INVARIANT: Just looked at.
-        Ok(Turned {
-            packet: self,
-            shift: 0,
-            inside: 0,
-        })
+        match sheets.take_buffer(len) {
+            // INVARIANT: Just looked at.
+            Some(buffer) => Ok(Moved {
+                packet: self,
+                buffer,
+            }),
+            None => Err(self),
+        }
     }
 }
 
 /// A request's packet that is being made its own reply.
+pub(crate) trait OwnReply: Sized {
+    /// IPv4 or IPv6.
+    fn family(&self) -> Family;
+
+    /// The request's headers, Ethernet first; nothing when they are not `N` bytes.
+    fn request<const N: usize>(&self) -> Option<&[u8; N]>;
+
+    /// The reply's headers and its frame, to be filled; nothing when the headers are not
+    /// `N` bytes. Its text is there.
+    fn reply<const N: usize>(&mut self) -> Option<(&mut [u8; N], &mut [u8; FRAME_LEN])>;
+
+    /// Sends it, complete but for the UDP checksum, where the sum of the
+    /// pseudo-header stands, on the device that the request came by.
+    fn send(self) -> Result;
+}
+
+/// Bytes of all headers of a packet that is turnable, Ethernet first.
+#[inline(always)]
+fn headers_len(family: Family) -> usize {
+    ETHERNET_LEN
+        .wrapping_add(network_len(family))
+        .wrapping_add(UDP_LEN)
+}
+
+/// The headers of a packet, Ethernet first; nothing when they are not `N` bytes.
+///
+/// # Safety
+///
+/// It [is turnable](RxPacket::is_turnable).
+#[inline(always)]
+unsafe fn headers<const N: usize>(packet: &RxPacket) -> Option<&[u8; N]> {
+    if N != headers_len(packet.family()) {
+        return None;
+    }
+    // SAFETY: By the caller's promise they are there, side by side and linear, and they are not
+    // written while `packet` is borrowed.
+    Some(unsafe { &*data(packet.skb).sub(ETHERNET_LEN).as_ptr().cast() })
+}
+
+/// Sends a packet back whose reply, with `inside` bytes of text, is in its buffer, `shift`
+/// bytes behind its data.
+///
+/// # Safety
+///
+/// The packet was [turnable](RxPacket::is_turnable), but for its buffer, which has so much, and
+/// before it an Ethernet header.
+#[inline(always)]
+unsafe fn send_back(packet: RxPacket, shift: usize, inside: usize) -> Result {
+    let family = packet.family();
+    let transport = network_len(family) as u32;
+    let after = before_text(family).wrapping_add(inside) as u32;
+    let shift = shift as u32;
+    // SAFETY: The packet is ours to give, its device alive until the call returns, and by the
+    // caller's promise its buffer holds that many bytes; their number is well below 2^32. Its
+    // reference to the device, if it has one, is given up too.
+    xmit_result(unsafe {
+        match packet.into_raw() {
+            (skb, false) => bindings::ub_skb_send_back(skb, shift, transport, after),
+            (skb, true) => bindings::ub_skb_send_kept_back(skb, shift, transport, after),
+        }
+    })
+}
+
+/// One whose reply is in its own buffer.
 ///
 /// # Invariants
 ///
@@ -144,37 +215,21 @@ pub(crate) struct Turned {
     inside: usize,
 }
 
-impl Turned {
-    /// IPv4 or IPv6.
+impl OwnReply for Turned {
     #[inline(always)]
-    pub(crate) fn family(&self) -> Family {
+    fn family(&self) -> Family {
         self.packet.family()
     }
 
-    /// Bytes of all headers, Ethernet first.
     #[inline(always)]
-    fn headers_len(&self) -> usize {
-        ETHERNET_LEN
-            .wrapping_add(network_len(self.family()))
-            .wrapping_add(UDP_LEN)
+    fn request<const N: usize>(&self) -> Option<&[u8; N]> {
+        // SAFETY: By the type invariant.
+        unsafe { headers(&self.packet) }
     }
 
-    /// The request's headers, Ethernet first; nothing when they are not `N` bytes.
     #[inline(always)]
-    pub(crate) fn request<const N: usize>(&self) -> Option<&[u8; N]> {
-        if N != self.headers_len() {
-            return None;
-        }
-        // SAFETY: By the type invariant they are there, linear, and not written while `self` is
-        // borrowed.
-        Some(unsafe { &*data(self.packet.skb).sub(ETHERNET_LEN).as_ptr().cast() })
-    }
-
-    /// The reply's headers and its frame, to be filled; nothing when the headers are not
-    /// `N` bytes. Its text is there.
-    #[inline(always)]
-    pub(crate) fn reply<const N: usize>(&mut self) -> Option<(&mut [u8; N], &mut [u8; FRAME_LEN])> {
-        if N != self.headers_len() {
+    fn reply<const N: usize>(&mut self) -> Option<(&mut [u8; N], &mut [u8; FRAME_LEN])> {
+        if N != headers_len(self.family()) {
             return None;
         }
         // SAFETY: By the type invariant these bytes are ours, one behind the other.
@@ -185,29 +240,55 @@ impl Turned {
         }
     }
 
-    /// Appends a text that is on a sheet; nothing when it is not.
-    #[inline]
-    pub(crate) fn attach(&mut self, text: &Text<'_>) -> Option<()> {
-        // SAFETY: The packet is ours, and was linear, not being `UB_FOREIGN`.
-        unsafe { text.attach_to(self.packet.skb) }
+    #[inline(always)]
+    fn send(self) -> Result {
+        // SAFETY: By the type invariant.
+        unsafe { send_back(self.packet, self.shift, self.inside) }
+    }
+}
+
+/// One whose reply is in a buffer on a sheet, which is too long for its own.
+///
+/// # Invariants
+///
+/// The packet [is turnable](RxPacket::is_turnable).
+pub(crate) struct Moved<'a> {
+    packet: RxPacket,
+    buffer: Buffer<'a>,
+}
+
+const _: () = assert!(ETHERNET_LEN + IPV6_LEN + UDP_LEN + FRAME_LEN <= BEFORE);
+
+impl OwnReply for Moved<'_> {
+    #[inline(always)]
+    fn family(&self) -> Family {
+        self.packet.family()
     }
 
-    /// Sends it, complete but for the UDP checksum, where the sum of the
-    /// pseudo-header stands, on the device that the request came by.
     #[inline(always)]
-    pub(crate) fn send(self) -> Result {
-        let family = self.packet.family();
-        let transport = network_len(family) as u32;
-        let after = before_text(family).wrapping_add(self.inside) as u32;
-        let shift = self.shift as u32;
-        // SAFETY: The packet is ours to give, its device alive until the call returns, and by the
-        // type invariant its buffer holds that many bytes; their number is well below 2^32. Its
-        // reference to the device, if it has one, is given up too.
-        xmit_result(unsafe {
-            match self.packet.into_raw() {
-                (skb, false) => bindings::ub_skb_send_back(skb, shift, transport, after),
-                (skb, true) => bindings::ub_skb_send_kept_back(skb, shift, transport, after),
-            }
-        })
+    fn request<const N: usize>(&self) -> Option<&[u8; N]> {
+        // SAFETY: By the type invariant.
+        unsafe { headers(&self.packet) }
+    }
+
+    #[inline(always)]
+    fn reply<const N: usize>(&mut self) -> Option<(&mut [u8; N], &mut [u8; FRAME_LEN])> {
+        let (before, frame) = self.buffer.before().split_last_chunk_mut()?;
+        (N == headers_len(self.packet.family()))
+            .then(|| before.last_chunk_mut())
+            .flatten()
+            .map(|headers| (headers, frame))
+    }
+
+    #[inline(always)]
+    fn send(self) -> Result {
+        let shift = BEFORE.wrapping_sub(before_text(self.family()));
+        let len = self.buffer.text_len();
+        // SAFETY: By the type invariant the packet is ours alone, with nothing but its buffer. Its
+        // new one has the headers and the frame, which were asserted to have room, and the text.
+        unsafe {
+            self.buffer.give_to(self.packet.skb);
+            send_back(self.packet, shift, len)
+        }
     }
 }

@@ -61,7 +61,13 @@ fn put_found_rarely<P: Platform>(
     item: Held<'_, P>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
-    put_found(kv, cx, &item, END, reply)
+    match item.whole_text() {
+        // It was just seen not to fit where the reply begins.
+        Some(text) => reply.put_elsewhere(VALUE, text, END)?,
+        None => put_all(kv, &item.value(), END, reply)?,
+    }
+    count_hit(cx, &item);
+    Ok(())
 }
 
 /// What does not fit leaves `get` where it was: the keys answered so far are

@@ -78,7 +78,7 @@ impl<M: Memory> Arena<M> {
                 "prefetcht0 byte ptr [{} + {}]",
                 in(reg) _line,
                 const BEHIND,
-                options(readonly, nostack, preserves_flags)
+                options(nomem, nostack, preserves_flags)
             );
         }
         #[cfg(all(target_arch = "aarch64", not(miri)))]
@@ -88,7 +88,7 @@ impl<M: Memory> Arena<M> {
                 "prfm pldl1keep, [{}, #{}]",
                 in(reg) _line,
                 const BEHIND,
-                options(readonly, nostack, preserves_flags)
+                options(nomem, nostack, preserves_flags)
             );
         }
     }

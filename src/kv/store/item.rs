@@ -124,8 +124,13 @@ impl<M: Memory> Arena<M> {
     /// So many bytes of a chunk, within limits.
     #[inline(always)]
     pub(super) fn prefetch_chunk(&self, item: Item, len: usize) {
-        for line in (0..len.min(PREFETCH_MAX)).step_by(LINE) {
-            self.prefetch(item.field(line));
+        // Some lines more than needed cost less than counting each.
+        for start in (0..len.min(PREFETCH_MAX)).step_by(4 * LINE) {
+            let at = item.field(start);
+            self.prefetch(at);
+            self.prefetch_behind::<LINE>(at);
+            self.prefetch_behind::<{ 2 * LINE }>(at);
+            self.prefetch_behind::<{ 3 * LINE }>(at);
         }
     }
 

@@ -6,8 +6,8 @@ use kv::copy;
 
 #[test]
 fn every_length_is_copied_whole_and_nothing_beside_it() {
-    for len in 0..300usize {
-        let from: Vec<u8> = (0..len).map(|at| (at * 7 + 1) as u8).collect();
+    for len in (0..300usize).chain([511, 512, 1023, 1024, 1025, 1400, 4096, 65_001]) {
+        let from: Vec<u8> = (0..len).map(|at| (at * 7 + at / 256 + 1) as u8).collect();
         for room in [len, len + 1, len + 100] {
             let mut to = vec![0xee; room];
             assert_eq!(copy(&mut to, &from), Some(()), "{len} bytes into {room}");
