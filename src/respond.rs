@@ -8,19 +8,19 @@ use crate::{
     dispatch::Lane,
     lent::Lent,
     nodes::Rosters,
-    pace::{Hurried, Manners, Pace},
+    pace::{Manners, Pace},
+    pages::{Writer, SMALL},
     platform::Kernel,
     stats::{Loss, Losses, Supplies},
     sys::{
         net::Net,
         queue::Queue,
         rx_packet::{RxPacket, UDP_LEN},
-        sheets::{Sheets, Text},
         stock::{Filled, Stock},
         Family,
     },
-    train::{self, Message, Outlet},
-    tx::{self, Sent},
+    train::Outlet,
+    tx,
 };
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use kernel::{
@@ -28,11 +28,7 @@ use kernel::{
     prelude::*,
     sync::{Arc, Mutex},
 };
-use kv::{limits, Context, Counters, Kv, Outcome, Reply, Spare};
-
-/// Bytes of what a responder has for a request in pieces, and for replies while
-/// there is no sheet. What is longer goes into a buffer that is [`Lent`].
-const SMALL: usize = 4096;
+use kv::{limits, Context, Counters, Kv, Outcome, Reply};
 
 /// What router and responders share.
 pub(crate) struct Shared {
@@ -123,78 +119,10 @@ impl Pool {
 /// What a responder has for replies.
 #[derive(Clone, Copy)]
 pub(crate) struct Stores {
-    /// How many [`Sheets`],
+    /// How many sheets its [`Writer`],
     pub(crate) sheets: usize,
     /// and how many packets its [`Stock`] has.
     pub(crate) packets: usize,
-}
-
-/// Where replies are written that have no room in the request's packet.
-struct Writer {
-    /// Most of them,
-    sheets: Sheets,
-    /// or, while packets have all of these, here;
-    loose: KVec<u8>,
-    /// and those that are too long for either.
-    long: Long,
-}
-
-/// Long buffers.
-struct Long {
-    all: Arc<Lent>,
-    /// One of them, while a reply is in it.
-    mine: Option<VVec<u8>>,
-}
-
-impl Long {
-    fn put_back(&mut self) {
-        if let Some(buffer) = self.mine.take() {
-            self.all.put(buffer);
-        }
-    }
-}
-
-impl Spare for Long {
-    fn at_once(&self) -> usize {
-        0
-    }
-
-    fn go_on(&mut self) -> (&mut [u8], Option<&mut (dyn Spare + '_)>) {
-        self.mine = self.all.take();
-        (self.mine.as_deref_mut().unwrap_or_default(), None)
-    }
-}
-
-/// Where replies go on that do not fit the request's packet: in a window of the
-/// writer's sheets, and then in a long buffer.
-struct Pages<'a> {
-    /// Until they do.
-    writer: Option<&'a mut Writer>,
-    supplies: &'a Supplies,
-}
-
-impl Pages<'_> {
-    /// A reply was written there, and not in the packet.
-    #[inline(always)]
-    fn are_used(&self) -> bool {
-        self.writer.is_none()
-    }
-}
-
-impl Spare for Pages<'_> {
-    #[inline(always)]
-    fn at_once(&self) -> usize {
-        // A window has more.
-        SMALL
-    }
-
-    fn go_on(&mut self) -> (&mut [u8], Option<&mut (dyn Spare + '_)>) {
-        let Some(writer) = self.writer.take() else {
-            return (&mut [], None);
-        };
-        let window = writer.sheets.window(&mut writer.loose, self.supplies);
-        (window, Some(&mut writer.long))
-    }
 }
 
 /// What answering needs besides what is shared.
@@ -214,23 +142,16 @@ impl Responder {
         Ok(Self {
             index: 0,
             request: KVec::from_elem(0, SMALL, GFP_KERNEL)?,
-            writer: Writer {
-                sheets: Sheets::new(stores.sheets)?,
-                loose: KVec::from_elem(0, SMALL, GFP_KERNEL)?,
-                long: Long {
-                    all: long,
-                    mine: None,
-                },
-            },
+            writer: Writer::new(stores.sheets, long)?,
             stock: Stock::new(stores.packets)?,
         })
     }
 
     /// What one takes.
     pub(crate) fn bytes(stores: Stores) -> usize {
-        Sheets::bytes(stores.sheets)
+        Writer::bytes(stores.sheets)
             .saturating_add(Stock::bytes(stores.packets))
-            .saturating_add(2 * SMALL)
+            .saturating_add(SMALL)
     }
 
     /// Makes up for packets that were used, as long as nothing waits in `queue`.
@@ -257,10 +178,7 @@ impl Responder {
     ) -> Result<(), Loss> {
         check(&mut packet)?;
         let room = packet.room(limits::TEXT_MAX);
-        let mut pages = Pages {
-            writer: Some(&mut self.writer),
-            supplies: &shared.supplies,
-        };
+        let mut pages = self.writer.pages(&shared.supplies);
         let Some((datagram, inside)) = packet.split_at_room(&room) else {
             return self.answer_pieces(shared, packet, pace);
         };
@@ -285,10 +203,7 @@ impl Responder {
         packet: RxPacket,
         pace: &mut impl Pace,
     ) -> Result<(), Loss> {
-        let mut pages = Pages {
-            writer: Some(&mut self.writer),
-            supplies: &shared.supplies,
-        };
+        let mut pages = self.writer.pages(&shared.supplies);
         let mut reply = Reply::with_spare(&mut [], &mut pages);
         let mut serve = |buffer: &mut [u8]| {
             let datagram = packet.payload_in(buffer).ok_or(Loss::Memory)?;
@@ -317,98 +232,18 @@ impl Responder {
         pace: &mut impl Pace,
     ) -> Result<(), Loss> {
         if let Outcome::Reply { request_id } = outcome {
-            return self.send(shared, packet, request_id, len, pace);
+            let outlet = Outlet {
+                net: &shared.net,
+                supplies: &shared.supplies,
+                stock: &mut self.stock,
+            };
+            return self.writer.send(outlet, packet, request_id, len, pace);
         }
         // Nothing to say, or the core has counted the drop itself.
-        self.writer.long.put_back();
+        self.writer.forget();
         packet.consume();
         Ok(())
     }
-
-    /// Sends the `len` bytes of a reply that is not in its request's packet from where
-    /// they were written.
-    #[inline(never)]
-    fn send(
-        &mut self,
-        shared: &Shared,
-        request: RxPacket,
-        request_id: u16,
-        len: usize,
-        pace: &mut impl Pace,
-    ) -> Result<(), Loss> {
-        let outlet = Outlet {
-            net: &shared.net,
-            supplies: &shared.supplies,
-            stock: &mut self.stock,
-        };
-        let Writer {
-            sheets,
-            loose,
-            long,
-        } = &mut self.writer;
-        if long.mine.is_some() {
-            return send_long(outlet, sheets, long, request, request_id, len, pace);
-        }
-        let request = match request.move_to(sheets, len) {
-            Ok(packet) => return tx::send_moved(packet, request_id, len, pace),
-            Err(request) => request,
-        };
-        let many = len > limits::TEXT_MAX;
-        let on_sheet = sheets.are_at_hand();
-        if !on_sheet && many {
-            let text = loose.get(..len).ok_or(Loss::Memory)?;
-            return train::send_long(outlet, sheets, request, request_id, text, pace);
-        }
-        let used = match many {
-            true => sheets.put_behind(len, kv::frames(request_id, len)),
-            false => Some(len),
-        };
-        let used = used.ok_or(Loss::Memory)?;
-        let written = match on_sheet {
-            true => sheets.written(used),
-            false => loose.get(..used).map(Text::loose),
-        };
-        let written = written.ok_or(Loss::Memory)?;
-        let message = Message {
-            request_id,
-            text: written.part(0, len).ok_or(Loss::Memory)?,
-            frames: match many {
-                true => written.part(len, used.saturating_sub(len)),
-                false => None,
-            },
-        };
-        let sent = train::send(outlet, request, &message, pace);
-        // Some may be on their way when sending fails.
-        if on_sheet && !matches!(sent, Ok(Sent::Copied)) {
-            sheets.keep(used);
-        }
-        sent.map(|_| ())
-    }
-}
-
-/// Sends a reply that is in a long buffer. When others wait for that, it is sent in one go,
-/// and whose turn it is then is seen afterwards.
-#[cold]
-#[inline(never)]
-fn send_long(
-    outlet: Outlet<'_>,
-    sheets: &mut Sheets,
-    long: &mut Long,
-    request: RxPacket,
-    request_id: u16,
-    len: usize,
-    pace: &mut impl Pace,
-) -> Result<(), Loss> {
-    let all = long.all.clone();
-    let mut hurried = Hurried::new(pace, || all.is_wanted());
-    let buffer = long.mine.as_deref().unwrap_or_default();
-    let sent = match buffer.get(..len) {
-        Some(text) => train::send_long(outlet, sheets, request, request_id, text, &mut hurried),
-        None => Err(Loss::Memory),
-    };
-    long.put_back();
-    hurried.end();
-    sent
 }
 
 /// Reads a request and executes it, counting in the counters of that index.

@@ -28,6 +28,7 @@ mod headers;
 mod lent;
 mod nodes;
 mod pace;
+mod pages;
 mod params;
 mod platform;
 mod respond;

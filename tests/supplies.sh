@@ -63,7 +63,7 @@ unread() {
 	echo $! >/run/reader.pid
 }
 
-# Sheets: one has room for 17 such replies, and the next one has its turn then. The reply to
+# Sheets: one has room for 12 such replies, and the next one has its turn then. The reply to
 # the first `value` is on one as well.
 sheets_lent() {
 	mark
@@ -130,9 +130,9 @@ check 'nobody else has any packet' no_longer_shared
 check 'unload' unload
 check 'load again' load memory=32 cpus=1 routing=rr
 check 'a value' takes_nothing value $SERVER4 k 1000
-check 'replies that nobody reads keep the sheets that they are on' takes pages_missing 45 sheets_lent $((17 * SHEETS - 1 + 45))
+check 'replies that nobody reads keep the sheets that they are on' takes pages_missing 45 sheets_lent $((12 * SHEETS - 1 + 45))
 check 'until they are gone' given_back
-check 'then the sheets are there again' takes_nothing sheets_lent 50
+check 'then the sheets are there again' takes_nothing sheets_lent 40
 check 'they go once more' given_back
 check 'stats says the same' in_stats
 check 'unload again' unload

@@ -69,7 +69,7 @@ impl<M: Memory> Arena<M> {
     /// The same of the cache line that is so far behind `at`.
     #[inline(always)]
     pub(super) fn prefetch_behind<const BEHIND: usize>(&self, at: usize) {
-        let _line = self.memory.base().as_ptr().wrapping_add(at);
+        let _line = self.memory.base().as_ptr().wrapping_add(at).addr();
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         // SAFETY: nothing is read that the program could see, and nothing faults,
         // whatever the address.
