@@ -197,6 +197,8 @@ impl Dispatch {
     }
 
     /// Counts a packet that is not handed over.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn lose(&self, why: Loss) {
         self.shared.losses.count(why);
     }

@@ -9,7 +9,7 @@ use crate::{
     headers,
     stats::Loss,
     sys::{
-        hook::{Hook, HookPacket, Traits, Verdict},
+        hook::{Folded, Hook, HookPacket, Verdict},
         rx_packet::{RxPacket, IPPROTO_UDP, UDP_LEN},
         socket::Receiver,
         trace,
@@ -40,7 +40,7 @@ impl Hook for Rx {
                 Err(why) => self.refuse(packet, why),
             };
         }
-        self.look_closely(packet, &traits, offset, udp.source)
+        self.look_closely(packet.fold(), offset, udp.source)
     }
 
     // Only what needs nothing from the stack is taken here: plain frames with a
@@ -76,13 +76,9 @@ impl Receiver for Rx {
 impl Rx {
     /// A packet for our port with traits that tell against taking it.
     #[cold]
-    fn look_closely(
-        &self,
-        mut packet: HookPacket<'_>,
-        traits: &Traits,
-        udp_offset: usize,
-        source: Port,
-    ) -> Verdict {
+    fn look_closely(&self, packet: Folded<'_>, udp_offset: usize, source: Port) -> Verdict {
+        let mut packet = packet.open();
+        let traits = packet.traits();
         if traits.is_merged() {
             // It goes on to our socket, where UDP takes it apart.
             return packet.accept();
@@ -108,7 +104,7 @@ impl Rx {
         }
     }
 
-    #[cold]
+    #[inline(always)]
     fn refuse(&self, packet: HookPacket<'_>, why: Loss) -> Verdict {
         self.dispatch.lose(why);
         packet.discard()

@@ -46,7 +46,52 @@ pub(crate) struct HookPacket<'a> {
     _call: PhantomData<&'a mut sk_buff>,
 }
 
-impl HookPacket<'_> {
+/// A packet that a hook looks at, without what is known of it: two registers. Who is
+/// called seldom takes this, so that the usual packet need not be in memory.
+///
+/// # Invariants
+///
+/// As those of [`HookPacket`].
+pub(crate) struct Folded<'a> {
+    skb: NonNull<sk_buff>,
+    family: Family,
+    _call: PhantomData<&'a mut sk_buff>,
+}
+
+impl<'a> Folded<'a> {
+    /// The packet, to be looked at again.
+    pub(crate) fn open(self) -> HookPacket<'a> {
+        self.open_with(None)
+    }
+
+    #[inline(always)]
+    fn open_with(self, look: Option<Look>) -> HookPacket<'a> {
+        let skb = self.skb.as_ptr();
+        // SAFETY: Valid by the type invariant; both are plain counts.
+        let linear = unsafe { (*skb).len.wrapping_sub((*skb).data_len) } as usize;
+        // INVARIANT: By that of `Folded`; so many are linear.
+        HookPacket {
+            skb: self.skb,
+            family: self.family,
+            linear,
+            look,
+            _call: PhantomData,
+        }
+    }
+}
+
+impl<'a> HookPacket<'a> {
+    /// What is passed on to who is called seldom.
+    #[inline(always)]
+    pub(crate) fn fold(self) -> Folded<'a> {
+        // INVARIANT: By the type invariant.
+        Folded {
+            skb: self.skb,
+            family: self.family,
+            _call: PhantomData,
+        }
+    }
+
     /// IPv4 or IPv6.
     #[inline]
     pub(crate) fn family(&self) -> Family {
@@ -371,18 +416,14 @@ unsafe fn entry<H: Hook>(
     let Some(skb) = NonNull::new(skb) else {
         return bindings::NF_ACCEPT;
     };
-    // SAFETY: Netfilter's packets are valid; both are plain counts.
-    let linear = unsafe { (*skb.as_ptr()).len.wrapping_sub((*skb.as_ptr()).data_len) } as usize;
     // SAFETY: `priv` is the hook's target, which lives until the hook is unregistered.
     let target = unsafe { &*target.cast::<H>() };
     // INVARIANT: Netfilter hands the packet to us for the time of this call, with `data` at the
     // network header, as it always is from a device's ingress on.
-    let packet = HookPacket {
+    let packet = Folded {
         skb,
         family,
-        linear,
-        look,
         _call: PhantomData,
     };
-    call(target, packet).0
+    call(target, packet.open_with(look)).0
 }
