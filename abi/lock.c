@@ -45,6 +45,12 @@ void ub_spinlock_init_inner(spinlock_t *lock)
 	spin_lock_init(lock);
 }
 
+/* And of another: the others may be taken while this is held. */
+void ub_spinlock_init_outer(spinlock_t *lock)
+{
+	spin_lock_init(lock);
+}
+
 void ub_spinlock_lock(spinlock_t *lock)
 {
 	spin_lock(lock);

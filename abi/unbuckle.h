@@ -77,6 +77,7 @@ bool ub_rwlock_write_trylock(rwlock_t *lock);
 void ub_rwlock_write_unlock(rwlock_t *lock);
 void ub_spinlock_init(spinlock_t *lock);
 void ub_spinlock_init_inner(spinlock_t *lock);
+void ub_spinlock_init_outer(spinlock_t *lock);
 void ub_spinlock_lock(spinlock_t *lock);
 bool ub_spinlock_trylock(spinlock_t *lock);
 void ub_spinlock_unlock(spinlock_t *lock);

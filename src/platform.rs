@@ -12,6 +12,7 @@ impl kv::Platform for Kernel {
     type RwLock = lock::RwLock;
     type SpinLock = lock::SpinLock;
     type OrderLock = lock::OrderLock;
+    type GateLock = lock::GateLock;
     type Memory = memory::Region;
     type Array<T: Send + Sync> = KVVec<T>;
 

@@ -189,12 +189,21 @@ pub const TAIL_TRIES: usize = 5;
 /// page had to be fetched.
 pub const UPDATE_TRIES: usize = 100;
 
+/// So often an update just waits for a stripe, before it does so as the only one.
+pub const STRIPE_TRIES: usize = 4;
+
 /// Chunks of a moving page that are emptied at a time.
 pub const MOVE_CHUNKS: usize = 32;
 
 /// How many times that is done by who waits for a page: five times around the
 /// page with the smallest chunks.
 pub const MOVE_STEPS: usize = 5 * PAGE_MAX / CHUNK_MIN / MOVE_CHUNKS;
+
+/// How many times in vain, before all are waited for who have something in hand...
+pub const MOVE_PATIENCE: usize = 8;
+
+/// ...and before something else is tried.
+pub const MOVE_IDLE: usize = 20 * MOVE_PATIENCE;
 
 /// Chains that are crawled beside a store.
 pub const CRAWL_CHAINS: u32 = 2;

@@ -116,6 +116,9 @@ pub trait Platform: 'static {
     /// Protects a shard of the orders of use. Another kind, for hosts that watch
     /// the order of locks: it is taken inside of a class's lock.
     type OrderLock: RawSpinLock;
+    /// Lets one at a time get what others lack too. Another kind, since all others are
+    /// taken inside of it, and it is held for longer than they are.
+    type GateLock: RawSpinLock;
     /// What the store lives in.
     type Memory: Memory;
     /// As many things as are known at load: the locks, with what they protect.
@@ -133,7 +136,7 @@ pub trait Platform: 'static {
     ) -> Result<Self::Array<T>, NoMemory>;
 
     /// Called again and again while others have to get on before the caller
-    /// can, with no lock held; `tries` says how often that was in vain. A host whose
+    /// can, with no lock held but the one of [`Platform::GateLock`]; `tries` says how often that was in vain. A host whose
     /// lock holders can lose their CPU gives this one up, and after some tries waits
     /// for longer than a yield does: who is waited for may be queued on another CPU.
     fn relax(tries: usize) {

@@ -103,18 +103,30 @@ unsafe impl RawSpinLock for SpinLock {
     }
 }
 
-/// A spin lock that may be taken inside of a [`SpinLock`]: lockdep is told.
-pub(crate) struct OrderLock(SpinLock);
+/// A spin lock of another lockdep class.
+pub(crate) struct OtherLock<const OUTER: bool>(SpinLock);
+
+/// May be taken inside of a [`SpinLock`].
+pub(crate) type OrderLock = OtherLock<false>;
+
+/// May be held while any other lock of the store is taken.
+pub(crate) type GateLock = OtherLock<true>;
 
 // SAFETY: That of the lock inside.
-unsafe impl RawSpinLock for OrderLock {
+unsafe impl<const OUTER: bool> RawSpinLock for OtherLock<OUTER> {
     const BESIDE: usize = <SpinLock as RawSpinLock>::BESIDE;
 
     fn new() -> Result<Self, NoMemory> {
         let lock = <SpinLock as RawSpinLock>::new()?;
+        let raw = lock.0 .0.get();
         // SAFETY: Initialised by the type invariant, and nobody else knows it yet. That is done
         // once more, and takes nothing that would have to be given back.
-        unsafe { bindings::ub_spinlock_init_inner(lock.0 .0.get()) };
+        unsafe {
+            match OUTER {
+                true => bindings::ub_spinlock_init_outer(raw),
+                false => bindings::ub_spinlock_init_inner(raw),
+            }
+        }
         Ok(Self(lock))
     }
 

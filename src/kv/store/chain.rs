@@ -57,9 +57,41 @@ pub(super) struct Spare {
     class: u8,
     first: Option<Item>,
     count: usize,
+    /// They may be kept while something is waited for: the caller has the gate.
+    kept: bool,
 }
 
 impl Spare {
+    /// From now on they are kept.
+    pub(super) fn keep(&mut self) {
+        self.kept = true;
+    }
+
+    pub(super) fn class(&self) -> u8 {
+        self.class
+    }
+
+    /// Takes out all of which `stays` is not true.
+    pub(super) fn retain<M: Memory>(
+        &mut self,
+        arena: &Arena<M>,
+        stays: impl Fn(Item) -> bool,
+        out: impl Fn(Item),
+    ) {
+        let mut kept = Self {
+            first: None,
+            count: 0,
+            ..*self
+        };
+        while let Some(item) = self.pop(arena) {
+            match stays(item) {
+                true => kept.push(arena, item),
+                false => out(item),
+            }
+        }
+        *self = kept;
+    }
+
     fn push<M: Memory>(&mut self, arena: &Arena<M>, item: Item) {
         arena.set_next(item, self.first);
         self.first = Some(item);
@@ -219,9 +251,9 @@ impl<P: Platform> Kv<P> {
     }
 
     /// Chunks for an item, held for the caller, the first with links to the
-    /// others. What there is of them in `spare` is used, what could be had of
-    /// them is kept there if they are not enough: it says what is wanting. `keep`
-    /// does not go.
+    /// others. What there is of them in `spare` is used. If they are not enough, what
+    /// could be had of them is kept there, or given back: it says what is wanting.
+    /// `keep` does not go.
     pub(super) fn chunks(
         &self,
         shape: Shape,
@@ -240,8 +272,15 @@ impl<P: Platform> Kv<P> {
         }
         spare.class = shape.class;
         while spare.count < shape.chunks {
-            let item = self.chunk(shape.class, mine, keep, cx)?;
-            spare.push(&self.arena, item);
+            match self.chunk(shape.class, mine, keep, cx) {
+                Ok(item) => spare.push(&self.arena, item),
+                Err(busy) => {
+                    if !spare.kept {
+                        self.release_spare(spare);
+                    }
+                    return Err(busy);
+                }
+            }
         }
         let item = spare.pop(&self.arena).ok_or(Busy::Class)?;
         let chunk_size = self.size_of_class(shape.class);

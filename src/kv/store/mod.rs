@@ -16,6 +16,9 @@
 //! fail, everything is let go, that stripe is waited for with nothing held, and
 //! the change is decided anew.
 //!
+//! Who is short of chunks takes one lock before all of these, the gate, so that no two
+//! wait for what the other has in hand (`gate.rs`).
+//!
 //! Dead items (expired, or stored before a `flush_all`) answer like missing
 //! ones, and keep their chunks until something is stored or deleted under their
 //! key, their chunk is wanted, or the crawler comes by.
@@ -26,7 +29,7 @@
 //! No request does work that grows with the store: the table grows by a chain at
 //! a time, pages are cut by a chunk, crawled by a few chains, and emptied by a
 //! few chunks at a time. Only who needs a page at once, for a class that has
-//! none, empties one alone, holding no stripe and a class for some chunks.
+//! none, empties one alone, holding no stripe, a class for some chunks, and the gate.
 
 mod arena;
 mod chain;
@@ -35,6 +38,7 @@ mod config;
 mod crawl;
 mod drain;
 mod evict;
+mod gate;
 mod header;
 mod hold;
 mod item;
@@ -118,6 +122,8 @@ pub struct Kv<P: Platform> {
     flush_at: AtomicU32,
     /// The last second in which somebody looked after the store.
     second: AtomicU32,
+    /// For who is short of chunks: one at a time.
+    gate: SpinLock<P::GateLock, ()>,
     /// Pins that have not been given back, and bytes of the chunks they hold.
     pins: AtomicU64,
     pinned_bytes: AtomicU64,
@@ -223,6 +229,7 @@ impl<P: Platform> Kv<P> {
             flush: SpinLock::new(0)?,
             flush_at: AtomicU32::new(0),
             second: AtomicU32::new(0),
+            gate: SpinLock::new(())?,
             pins: AtomicU64::new(0),
             pinned_bytes: AtomicU64::new(0),
             moving: AtomicU32::new(0),
@@ -253,6 +260,7 @@ impl<P: Platform> Kv<P> {
             taken(CLASSES_MAX, class, P::SpinLock::BESIDE),
             taken(reserves, size_of::<Reserve>(), 0),
             taken(1, size_of::<Self>(), P::SpinLock::BESIDE),
+            P::GateLock::BESIDE,
         ]
         .iter()
         .fold(shards, |sum, bytes| sum.saturating_add(*bytes))

@@ -8,7 +8,7 @@
 
 use core::sync::atomic::Ordering;
 
-use super::chain::text_room;
+use super::chain::{text_room, Spare};
 use super::evict::Stays;
 use super::header::Place;
 use super::item::Item;
@@ -17,7 +17,7 @@ use super::shard::{of_class, Shard};
 use super::table::Stripe;
 use super::value::ClassUsage;
 use super::{Class, Kv};
-use crate::limits::{MOVE_BYTES, MOVE_CHUNKS, MOVE_STEPS, PAGE_TRIES};
+use crate::limits::{MOVE_BYTES, MOVE_CHUNKS, MOVE_IDLE, MOVE_PATIENCE, MOVE_STEPS, PAGE_TRIES};
 use crate::platform::{RwLock, WriteGuard};
 use crate::{Context, Now, Platform};
 
@@ -26,6 +26,17 @@ struct Moved<'a, P: Platform> {
     new: Item,
     place: Place,
     _stripe: WriteGuard<'a, P::RwLock, Stripe>,
+}
+
+/// What has come of a look at the page that is moving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// No page is moving, or none any more.
+    None,
+    /// There is less in it than before.
+    On,
+    /// All that was looked at is in use.
+    Idle,
 }
 
 /// What a class looks like to who weighs it.
@@ -59,29 +70,32 @@ impl<P: Platform> Kv<P> {
         self.moving.store(0, Ordering::Release);
     }
 
-    /// Looks at some chunks of the page that is moving, if one is; whether one
-    /// still is. No stripe is locked by the caller.
-    pub(super) fn step_move(&self, cx: &Context<'_>) -> bool {
+    /// Looks at some chunks of the page that is moving, if one is. No stripe is locked
+    /// by the caller.
+    pub(super) fn step_move(&self, cx: &Context<'_>) -> Step {
         // A hint: the class's lock says whether it is still so.
         let word = self.moving.load(Ordering::Relaxed);
         let from = word.checked_sub(1).and_then(|from| u8::try_from(from).ok());
         let Some(class) = from.and_then(|from| self.class(from)) else {
-            return false;
+            return Step::None;
         };
         let mut class = class.lock();
         self.free_reserves(&mut class);
+        let before = class.draining.map_or(0, |draining| draining.left);
         let chunks = MOVE_BYTES.checked_div(class.chunk_size).unwrap_or(0);
         for _ in 0..chunks.clamp(1, MOVE_CHUNKS) {
             self.drain_next(&mut class, cx);
             if class.stop_draining(&self.arena, &self.layout) {
                 drop(class);
                 self.moving.store(0, Ordering::Release);
-                return false;
+                return Step::None;
             }
         }
-        let Some(done) = class.draining.filter(|draining| draining.left == 0) else {
+        let done = match class.draining {
+            Some(draining) if draining.left == 0 => draining,
+            Some(draining) if draining.given_up || draining.left < before => return Step::On,
             // Without a page it is on its way to who gets it.
-            return true;
+            _ => return Step::Idle,
         };
         class.draining = None;
         class.pages = class.pages.saturating_sub(1);
@@ -93,7 +107,7 @@ impl<P: Platform> Kv<P> {
         }
         cx.mine.slabs_moved.inc();
         self.moving.store(0, Ordering::Release);
-        false
+        Step::None
     }
 
     /// Empties the next chunk of the page that a class is losing, if that can
@@ -225,9 +239,9 @@ impl<P: Platform> Kv<P> {
         class.put(arena, &self.layout, piece);
     }
 
-    /// Waits, with nothing locked, until a page has come to a class that had
+    /// Waits, with nothing locked but the gate, until a page has come to a class that had
     /// nothing to give; or not, if there is too much in the way.
-    pub(super) fn fetch_page(&self, class: u8, cx: &Context<'_>) {
+    pub(super) fn fetch_page(&self, class: u8, spare: &mut Spare, cx: &Context<'_>) {
         let most = |weight: &Weight| (weight.pages, weight.has_items, weight.coldness);
         let others = self
             .weigh(cx.now, false)
@@ -237,11 +251,22 @@ impl<P: Platform> Kv<P> {
                 self.start_move(richest.class, Some(class));
             }
         }
+        let mut idle = 0usize;
         for _ in 0..MOVE_STEPS {
-            if !self.step_move(cx) {
+            match self.step_move(cx) {
+                Step::None => return,
+                Step::On => continue,
+                Step::Idle => idle = idle.saturating_add(1),
+            }
+            if idle >= MOVE_IDLE {
                 return;
             }
-            P::relax(0);
+            // Somebody has chunks of it in hand, or their stripes, unless they are pinned.
+            if idle % MOVE_PATIENCE == 0 {
+                self.return_moving(spare);
+                self.wait_for_all();
+                P::relax(0);
+            }
         }
     }
 

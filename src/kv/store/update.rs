@@ -5,6 +5,7 @@ use core::sync::atomic::Ordering;
 
 use super::chain::{Shape, Spare};
 use super::evict::{Busy, Mine, Room};
+use super::gate::Hands;
 use super::header::Mark;
 use super::item::{self, Item};
 use super::table::Stripe;
@@ -13,7 +14,6 @@ use super::write::NewItem;
 use super::{due, Kv, Life};
 use crate::decimal::Decimal;
 use crate::limits::UPDATE_TRIES;
-use crate::platform::RwLock;
 use crate::{Context, Platform};
 
 /// What there is under a key.
@@ -111,40 +111,22 @@ impl<P: Platform> Kv<P> {
         mut decide: impl FnMut(Option<&Value<'_>>) -> Change<'c>,
     ) -> Updated {
         let mut was = (Was::Missing, u8::MAX);
-        let mut spare = Spare::default();
+        let mut hands = Hands::new(self);
         let mut wanted = None;
         let mut done = Done::NoMemory;
         for tries in 0..UPDATE_TRIES {
-            match self.try_update(key, cx, &mut decide, &mut was, &mut spare) {
+            match self.try_update(key, cx, &mut decide, &mut was, &mut hands.spare) {
                 Ok(what) => {
                     done = what;
                     break;
                 }
-                // Whoever has it is done with it soon.
-                Err((_, Busy::Stripe(stripe))) => {
-                    drop(self.stripes.get(stripe).map(RwLock::write));
-                }
-                Err((class, Busy::Class)) => {
+                Err((class, busy)) => {
                     wanted = Some(class);
-                    if self.take_spare(class, &mut spare) {
-                        continue;
-                    }
-                    // Several may each have in hand what the others wait for:
-                    // whoever has tried for a while lets them finish.
-                    if tries % 4 == 3 {
-                        self.release_spare(&mut spare);
-                        P::relax(tries);
-                    }
-                    self.fetch_page(class, cx);
-                    if tries > 1 {
-                        self.wait_for_all();
-                    }
-                    // Before somebody else takes it.
-                    self.take_spare(class, &mut spare);
+                    hands.wait(class, busy, tries, cx);
                 }
             }
         }
-        self.release_spare(&mut spare);
+        drop(hands);
         match done {
             Done::Stored { .. } => self.work(cx),
             Done::NoMemory => self.count_refusal(wanted),
@@ -402,14 +384,6 @@ impl<P: Platform> Kv<P> {
         if let Some(class) = class.and_then(|class| self.class(class)) {
             let history = &mut class.lock().history;
             history.out_of_memory = history.out_of_memory.wrapping_add(1);
-        }
-    }
-
-    /// Waits until everybody is done who has a stripe now, and perhaps a chunk
-    /// in hand.
-    fn wait_for_all(&self) {
-        for stripe in self.stripes.iter() {
-            drop(stripe.write());
         }
     }
 

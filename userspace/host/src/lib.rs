@@ -17,10 +17,9 @@ use nix::sys::mman::{madvise, mmap_anonymous, mprotect, munmap, MapFlags, MmapAd
 use parking_lot::lock_api::{RawMutex as _, RawRwLock as _};
 
 /// How long [`Platform::relax`] waits for each try when a yield was not enough: all
-/// tries of an update together for some 200 ms, so that who has in hand what the others
-/// wait for gets its turn on a crowded machine. (With 50 ms one did not, in some 250
-/// runs of eight threads beside 40 others on two CPUs.)
-const PAUSE: Duration = Duration::from_micros(200);
+/// tries of an update together for some 200 ms, so that who has just taken a page from
+/// one class, and not yet given it to another, gets its turn on a crowded machine.
+const PAUSE: Duration = Duration::from_micros(50);
 /// So many tries are in vain before it does.
 const YIELDS: usize = 10;
 
@@ -40,6 +39,7 @@ where
     type RwLock = R;
     type SpinLock = S;
     type OrderLock = O;
+    type GateLock = S;
     type Memory = M;
     type Array<T: Send + Sync> = Box<[T]>;
 

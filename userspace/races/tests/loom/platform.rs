@@ -23,6 +23,7 @@ impl Platform for Modelled {
     type RwLock = Lock;
     type SpinLock = Lock;
     type OrderLock = Lock;
+    type GateLock = Lock;
     type Memory = Region;
     type Array<T: Send + Sync> = Fixed<T>;
 
