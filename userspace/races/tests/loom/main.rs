@@ -11,6 +11,7 @@ mod platform;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use kv::limits::MIN_CHUNK_MAX;
 use kv::store::{
     Amend, Change, Condition, Done, Entry, Head, Look, Lookup, Pin, Plain, Put, Value,
 };
@@ -32,8 +33,12 @@ const NOW: u32 = 10;
 static COUNTERS: [Counters; 1] = [Counters::new()];
 
 fn cx() -> Context<'static> {
+    cx_at(Now(NOW))
+}
+
+fn cx_at(now: Now) -> Context<'static> {
     Context {
-        now: Now(NOW),
+        now,
         unix_now: 1_800_000_000,
         mine: &COUNTERS[0],
         all: &COUNTERS,
@@ -50,13 +55,13 @@ fn config() -> Config {
     }
 }
 
-fn set(kv: &Store, key: &str, data: &[u8]) -> Done {
-    let store = |_: Option<&Value<'_>>| Change::Store(Entry::new(0, 0, data));
-    kv.update(key.as_bytes(), &cx(), store).done
+fn stored(kv: &Store, key: &str, data: &[u8]) {
+    stored_at(kv, key, data, Now(NOW));
 }
 
-fn stored(kv: &Store, key: &str, data: &[u8]) {
-    let done = set(kv, key, data);
+fn stored_at(kv: &Store, key: &str, data: &[u8], now: Now) {
+    let store = |_: Option<&Value<'_>>| Change::Store(Entry::new(0, 0, data));
+    let done = kv.update(key.as_bytes(), &cx_at(now), store).done;
     assert!(matches!(done, Done::Stored { .. }), "{key}: {done:?}");
 }
 
@@ -66,8 +71,12 @@ fn delete(kv: &Store, key: &str) -> Done {
 
 /// The data of a key, which are of one piece.
 fn get(kv: &Store, key: &str) -> Option<(u8, usize)> {
+    get_with(kv, key, Look::Use)
+}
+
+fn get_with(kv: &Store, key: &str, how: Look) -> Option<(u8, usize)> {
     let copy = |value: &Value<'_>| whole(value.data());
-    match kv.get(key.as_bytes(), Look::Use, &cx(), copy) {
+    match kv.get(key.as_bytes(), how, &cx(), copy) {
         Lookup::Hit(found) => Some(found),
         _ => None,
     }
@@ -443,6 +452,65 @@ fn a_page_moves_while_its_items_go() {
         }
         assert_eq!(get(kv, "old 24"), Some((b'o', MIDDLE)));
         all_is_whole_and_goes(kv, &["new", "small"]);
+    });
+}
+
+/// The letter of a long item of [`begin_a_full_move`].
+const OLD: u8 = b'o';
+
+/// The key of the oldest that there is.
+const OLDEST: &str = "long 17";
+
+/// Begins to move a page of a class without free chunks to one whose items had to go:
+/// all that is in it has to go too, as there is no other place for it.
+fn begin_a_full_move(kv: &Store) {
+    let mut number = 0;
+    while kv.usage().items == number {
+        number += 1;
+        stored_at(kv, &format!("long {number}"), &[OLD; LONG], Now(1));
+    }
+    // Gets a page, and fills that.
+    stored(kv, "small", b"s");
+    kv.tick(Now(NOW));
+    let items = kv.usage().items;
+    let small = |number: u64| format!("small {number}");
+    let full = (1..).find(|number| {
+        stored(kv, &small(*number), b"s");
+        kv.usage().items < items + number
+    });
+    assert!(full.is_some_and(|full| (10..100).contains(&full)));
+    kv.tick(Now(NOW + 1));
+    assert!(get_with(kv, OLDEST, Look::Peek).is_some());
+}
+
+/// Whoever looks for an item of the page finds it whole or not at all; whoever needs a
+/// chunk takes that of the oldest, which the move is about to empty, and fills it
+/// again; and the page goes in the end.
+#[test]
+fn a_full_page_moves_while_others_evict_and_read() {
+    let tasks: [Task; 3] = [
+        |kv| kv.crawl(0, &cx()),
+        |kv| stored(kv, "new", &[b'n'; LONG]),
+        |kv| {
+            let found = get(kv, OLDEST);
+            assert!(found.is_none() || found == Some((OLD, LONG)), "{found:?}");
+        },
+    ];
+    // Two classes: what is set up takes less time.
+    let config = Config {
+        min_chunk: MIN_CHUNK_MAX,
+        ..config()
+    };
+    Scene::new(config, begin_a_full_move).play(&tasks, |kv| {
+        let found = get(kv, "new");
+        assert!(found.is_none() || found == Some((b'n', LONG)), "{found:?}");
+        let pages = || kv.class_usage(0, Now(NOW)).unwrap().pages;
+        // Twice around at most: nobody is in the way any more.
+        for _ in 0..4 {
+            kv.crawl(0, &cx());
+        }
+        assert_eq!(pages(), 2);
+        assert_eq!(get(kv, OLDEST), None);
     });
 }
 
