@@ -77,7 +77,7 @@ pub use self::value::{
     Amend, Cas, Change, ClassUsage, Cursor, Done, Entry, Exptime, History, Look, Lookup, Part,
     Updated, Value, Was,
 };
-use crate::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use crate::hash::Keyed;
 use crate::limits::{
     CLASSES_MAX, HOST_PAGE, ITEM_FLAGS, ITEM_OVERHEAD, ITEM_SHARE, MEMORY_MAX, MEMORY_MIN,
@@ -108,9 +108,6 @@ pub struct Kv<P: Platform> {
     pub(crate) hasher: Keyed,
     /// What it was made with, mended.
     config: Config,
-    /// The last cas number given to an item; the first is 1. Relaxed: numbers
-    /// are different, and grow for each key, whose stripe is locked then.
-    cas: Line<AtomicU64>,
     /// Items last used up to now are flushed. Ahead of the clock, if there were
     /// several flushes in one second. Released by who flushes, so that whoever
     /// learns of that sees it too.
@@ -137,10 +134,6 @@ pub struct Kv<P: Platform> {
     /// Chains to be crawled beside the stores of this second.
     to_crawl: AtomicU32,
 }
-
-/// What all who store write, away from what others read.
-#[repr(align(64))]
-struct Line<T>(T);
 
 /// An item that has been found. Nobody changes it meanwhile: to be copied, and
 /// nothing else.
@@ -224,7 +217,6 @@ impl<P: Platform> Kv<P> {
             single: chain::text_room(chunk_max(&chunk_sizes)),
             hasher: Keyed::new(config.hash_key),
             config,
-            cas: Line(AtomicU64::new(0)),
             flushed: AtomicU32::new(0),
             flush: SpinLock::new(0)?,
             flush_at: AtomicU32::new(0),
@@ -435,15 +427,6 @@ impl<P: Platform> Kv<P> {
             item,
             header,
             now,
-        }
-    }
-
-    /// The number that was asked for, or the next.
-    #[inline]
-    fn next_cas(&self, from: Cas) -> u64 {
-        match from {
-            Cas::Is(cas) => cas,
-            Cas::Keep | Cas::Next => self.cas.0.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
         }
     }
 

@@ -7,7 +7,7 @@
 use super::evict::{Leave, Mine};
 use super::header::{Mark, DIGITS_MAX, DIGITS_MIN, SPACES_AND_CRLF};
 use super::item::{Item, HEADER};
-use super::table::Found;
+use super::table::{Found, Stripe};
 use super::value::Cas;
 use super::write::Words;
 use super::{layout, Kv, Life};
@@ -193,7 +193,7 @@ impl<P: Platform> Kv<P> {
                     0 => header.text_len(new.key.len()),
                     len => len,
                 };
-                let words = self.words(new, Mark::ACTIVE, cx);
+                let words = self.words(stripe, new, Mark::ACTIVE, cx);
                 self.arena.rewrite_plain(stripe, item, new);
                 header.rewrite(&words);
                 stripe.resize(before as u64, text_len as u64);
@@ -221,7 +221,7 @@ impl<P: Platform> Kv<P> {
     ) -> Option<u64> {
         let room = self.room(class, mine, found, Leave::In, cx).ok()?;
         let item = room.item;
-        let words = self.words(new, Mark::NONE, cx);
+        let words = self.words(mine.stripe, new, Mark::NONE, cx);
         self.arena.write_plain(item, new);
         if let Some(header) = self.arena.header(item) {
             header.write(&words);
@@ -231,7 +231,13 @@ impl<P: Platform> Kv<P> {
     }
 
     #[inline(always)]
-    fn words(&self, new: &Plain<'_>, mark: Mark, cx: &Context<'_>) -> Words {
+    fn words(
+        &self,
+        stripe: &mut Stripe,
+        new: &Plain<'_>,
+        mark: Mark,
+        cx: &Context<'_>,
+    ) -> Words {
         let binary = match new.key_is_binary {
             true => Mark::BINARY,
             false => Mark::NONE,
@@ -244,7 +250,7 @@ impl<P: Platform> Kv<P> {
                 exptime => self.due(exptime, cx),
             },
             used: self.stamp(cx.now),
-            cas: self.next_cas(new.cas),
+            cas: stripe.cas_from(new.cas),
             marks: mark.with(binary),
         }
     }

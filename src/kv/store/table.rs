@@ -14,6 +14,7 @@ use super::header::Header;
 use super::item::{Item, NEXT};
 use super::layout::{prev_power_of_two, Layout};
 use super::link::Link;
+use super::value::Cas;
 use crate::platform::Memory;
 
 /// Chains that a stripe starts with.
@@ -82,11 +83,14 @@ pub(super) struct Stripe {
     /// Its number, and the logarithm of the number of all.
     index: u32,
     shift: u32,
-    chains: usize,
     /// Bits of a head's number, as many as a hash needs to choose one.
     mask: usize,
-    /// No head of this stripe has this number yet, nor a higher one.
+    /// No head of this stripe has this number yet, nor a higher one: its chains, as many
+    /// times as there are stripes.
     behind: usize,
+    /// The last cas number given to one of its items. They are different from those of
+    /// other stripes: divided by the number of all, the stripe's is left.
+    cas: u64,
     pub(super) items: u64,
     /// Bytes of chunk in use: headers and texts.
     pub(super) bytes: u64,
@@ -103,9 +107,9 @@ impl Stripe {
             // There are far fewer.
             index: u32::try_from(index).unwrap_or(0),
             shift,
-            chains: 0,
             mask: 0,
             behind: 0,
+            cas: index as u64,
             items: 0,
             bytes: 0,
             grow_at: 0,
@@ -115,7 +119,6 @@ impl Stripe {
     }
 
     fn set_chains(&mut self, chains: usize) {
-        self.chains = chains;
         self.grow_at = chains as u64;
         let choices = prev_power_of_two(chains).saturating_mul(2);
         self.mask = choices.wrapping_shl(self.shift).saturating_sub(1);
@@ -123,7 +126,20 @@ impl Stripe {
     }
 
     pub(super) fn chains(&self) -> usize {
-        self.chains
+        self.behind.wrapping_shr(self.shift)
+    }
+
+    /// The cas number that was asked for, or the next. Those grow, and so are new to each
+    /// key; nobody needs more of them, and stripes have nothing to write in common.
+    #[inline(always)]
+    pub(super) fn cas_from(&mut self, from: Cas) -> u64 {
+        match from {
+            Cas::Is(cas) => cas,
+            Cas::Keep | Cas::Next => {
+                self.cas = self.cas.wrapping_add(1u64.wrapping_shl(self.shift));
+                self.cas
+            }
+        }
     }
 
     /// The item with that key. `single` is the longest text in one chunk; `fetch_long`
@@ -233,7 +249,7 @@ impl Stripe {
         layout: &Layout,
         hash: impl Fn(&[u8]) -> u64,
     ) -> bool {
-        let new = self.chains;
+        let new = self.chains();
         if layout.add_head(arena, self.head(new)).is_none() {
             // Later, then: asking costs others something too.
             self.grow_at = self.items.saturating_add(self.items / 8);

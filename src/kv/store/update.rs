@@ -172,7 +172,7 @@ impl<P: Platform> Kv<P> {
                 Ok(live.map_or(Done::Nothing, |_| Done::Removed))
             }
             Change::Amend(amend) => Ok(live.map_or(Done::Nothing, |item| Done::Amended {
-                cas: self.amend(item, &amend, cx),
+                cas: self.amend(stripe, item, &amend, cx),
             })),
             Change::Store(entry) => {
                 let under = Under {
@@ -191,7 +191,7 @@ impl<P: Platform> Kv<P> {
     }
 
     /// Returns the cas number.
-    fn amend(&self, item: Item, amend: &Amend, cx: &Context<'_>) -> u64 {
+    fn amend(&self, stripe: &mut Stripe, item: Item, amend: &Amend, cx: &Context<'_>) -> u64 {
         let arena = &self.arena;
         if let Some(exptime) = amend.exptime {
             arena.set_expire(item, self.due(exptime, cx));
@@ -202,7 +202,7 @@ impl<P: Platform> Kv<P> {
             }
         }
         if amend.cas != Cas::Keep {
-            arena.set_cas(item, self.next_cas(amend.cas));
+            arena.set_cas(item, stripe.cas_from(amend.cas));
         }
         if amend.used {
             arena.set_used(item, cx.now.0);
@@ -242,7 +242,7 @@ impl<P: Platform> Kv<P> {
         };
         let again = reuse.is_some();
         let before = reuse.map_or(0, |item| self.arena.size(item));
-        let new = self.describe(under, entry, len, again, cx);
+        let new = self.describe(mine.stripe, under, entry, len, again, cx);
         let cas = new.cas;
         self.write(mine.stripe, item, shape, again, new, &source);
         match again {
@@ -285,6 +285,7 @@ impl<P: Platform> Kv<P> {
     /// All of a new item but its data.
     fn describe<'a>(
         &self,
+        stripe: &mut Stripe,
         under: &Under<'a>,
         entry: &Entry<'_>,
         len: usize,
@@ -300,7 +301,7 @@ impl<P: Platform> Kv<P> {
                 Exptime::Keep => under.live.map_or(0, old),
             },
             used: self.stamp(cx.now),
-            cas: self.next_cas(entry.cas),
+            cas: stripe.cas_from(entry.cas),
             len,
             data: [b""; 2],
             fetched: entry.fetched,

@@ -93,7 +93,7 @@ fn dumped(session: &Session, what: &str) -> Vec<String> {
 
 #[test]
 fn dumps_show_every_live_item() {
-    let session = Session::new(MIB);
+    let session = Session::in_one_stripe(MIB);
     session.ask("set b 5 0 1\r\nx\r\nset a%b\t 0 100 2\r\nxx\r\nset dead 0 1 1\r\nx\r\n");
     session.ask("ms /w== 1 b\r\nx\r\nget b\r\n");
     session.pass(3);

@@ -5,6 +5,8 @@
 
 mod common;
 
+use std::collections::HashSet;
+
 use common::{Session, MIB};
 
 const FORMAT: &str = "CLIENT_ERROR bad command line format\r\n";
@@ -16,7 +18,7 @@ const X: &str = "VALUE k 0 1\r\nx\r\nEND\r\n";
 #[track_caller]
 fn check(cases: &[(&str, &str)]) {
     for (text, expected) in cases {
-        let session = Session::new(MIB);
+        let session = Session::in_one_stripe(MIB);
         session.set("k", 0, "x");
         assert_eq!(&session.ask(text), expected, "{text:?}");
         // Nothing that came may change how the next datagram is read.
@@ -313,7 +315,7 @@ fn everything_else() {
 
 #[test]
 fn commands_of_one_datagram_are_answered_in_order() {
-    let session = Session::new(MIB);
+    let session = Session::in_one_stripe(MIB);
     let answer = session.ask(
         "get k\r\nset k 1 0 1\r\na\r\nget k\r\nset k 2 0 1\r\nb\r\ngets k\r\n\
          delete k\r\ndelete k\r\nfoo\r\nversion\r\n",
@@ -324,14 +326,20 @@ fn commands_of_one_datagram_are_answered_in_order() {
 }
 
 #[test]
-fn cas_numbers_are_unique_and_change_with_every_set() {
+fn cas_numbers_are_unique_and_grow_with_every_set() {
+    const KEYS: usize = 300;
     let session = Session::new(MIB);
-    session.set("a", 0, "x");
-    session.set("b", 0, "x");
-    session.set("a", 0, "x");
-    let answer = session.ask("gets a b\r\n");
-    assert_eq!(
-        answer,
-        "VALUE a 0 1 3\r\nx\r\nVALUE b 0 1 2\r\nx\r\nEND\r\n"
-    );
+    let (mut seen, mut last) = (HashSet::new(), [0; KEYS]);
+    for _ in 0..3 {
+        for (number, last) in last.iter_mut().enumerate() {
+            let key = format!("key-{number}");
+            session.set(&key, 0, "x");
+            let answer = session.ask(format!("gets {key}\r\n"));
+            let cas = answer.split_whitespace().nth(4).unwrap();
+            let cas: u64 = cas.parse().unwrap();
+            assert!(seen.insert(cas), "{cas} twice");
+            assert!(cas > *last, "{cas} after {last}");
+            *last = cas;
+        }
+    }
 }

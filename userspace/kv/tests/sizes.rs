@@ -14,7 +14,7 @@ const OVERFLOW: &str = "SERVER_ERROR out of memory writing get response\r\n";
 
 #[test]
 fn the_largest_value_is_as_large_as_in_memcached() {
-    let session = Session::new(64 * MIB);
+    let session = Session::in_one_stripe(64 * MIB);
     session.set("k", 0, &"v".repeat(1_048_516));
     assert_eq!(session.get("k").unwrap().len(), 1_048_516);
     let gets = session.ask("gets k\r\n");

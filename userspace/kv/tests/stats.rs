@@ -73,7 +73,7 @@ fn numbers_are_true() {
 
 #[test]
 fn commands_are_counted_as_what_they_are() {
-    let session = Session::new(MIB);
+    let session = Session::in_one_stripe(MIB);
     session.ask("set n 0 0 1\r\n5\r\nset k 0 0 1\r\nx\r\n");
     for (text, changes) in [
         ("add j 0 0 1\r\nx\r\n", "cmd_set+1 total_items+1"),

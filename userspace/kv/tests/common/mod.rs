@@ -56,11 +56,12 @@ pub fn cx(all: &[Counters], index: usize, now: u32) -> Context<'_> {
     }
 }
 
-/// Requests and their answers, each in a store of its own.
+/// Requests and their answers, each in a store of its own. Its cas numbers are 1, 2, 3, and
+/// so on.
 #[track_caller]
 pub fn check(cases: &[(&str, &str)]) {
     for (text, expected) in cases {
-        let session = Session::new(MIB);
+        let session = Session::in_one_stripe(MIB);
         assert_eq!(&session.ask(text), expected, "{text:?}");
     }
 }
@@ -80,8 +81,17 @@ impl Session {
 
     /// With a reply buffer of `room` bytes.
     pub fn with_reply(len: usize, room: usize) -> Self {
+        Self::with(store(len), room)
+    }
+
+    /// Where all items are in one stripe, whose cas numbers are those from 1 on.
+    pub fn in_one_stripe(len: usize) -> Self {
+        Self::with(striped(len, 1), REPLY_MAX)
+    }
+
+    fn with(kv: Kv<Userspace>, room: usize) -> Self {
         Self {
-            kv: store(len),
+            kv,
             counters: Box::new([Counters::new(), Counters::new()]),
             now: Cell::new(Now::START.0),
             buffer: RefCell::new(vec![0; room]),
