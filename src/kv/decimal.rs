@@ -39,8 +39,21 @@ pub(crate) fn width(value: u64) -> usize {
 }
 
 /// Writes the lowest digits of `value`, as many as fit, with zeros in front.
+#[inline(always)]
+pub(crate) fn write(value: u64, digits: &mut [u8]) {
+    match digits {
+        // What flags and lengths mostly are. The remainders are below ten, as below.
+        [one] => *one = b'0'.wrapping_add((value % 10) as u8),
+        [ten, one] => {
+            *ten = b'0'.wrapping_add((value / 10 % 10) as u8);
+            *one = b'0'.wrapping_add((value % 10) as u8);
+        }
+        _ => write_more(value, digits),
+    }
+}
+
 #[inline]
-pub(crate) fn write(mut value: u64, digits: &mut [u8]) {
+fn write_more(mut value: u64, digits: &mut [u8]) {
     for digit in digits.iter_mut().rev() {
         // The remainder is below ten, so that neither cast nor sum can lose.
         *digit = b'0'.wrapping_add((value % 10) as u8);

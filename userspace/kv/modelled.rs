@@ -281,7 +281,7 @@ impl AtomicU32 {
 
 atomics! {
     AtomicBool: bool, [swap];
-    AtomicU32: u32, [swap fetch_add fetch_sub fetch_or fetch_and];
+    AtomicU32: u32, [swap fetch_add fetch_sub fetch_or fetch_and fetch_xor];
     AtomicU64: u64, [swap fetch_add fetch_sub fetch_and fetch_or];
     AtomicUsize: usize, [swap fetch_add fetch_sub];
 }

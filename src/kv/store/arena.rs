@@ -18,7 +18,7 @@ const WORD: usize = size_of::<AtomicU32>();
 /// who has a chunk to themselves, before anybody else can find it.
 pub(super) struct Arena<M> {
     memory: M,
-    /// Words of it that [`Arena::load_head`] reads: where they begin, and how many there
+    /// Words of it that [`Arena::head`] finds: where they begin, and how many there
     /// are. They are all inside.
     heads: usize,
     heads_len: usize,
@@ -69,28 +69,13 @@ impl<M: Memory> Arena<M> {
     /// The same of the cache line that is so far behind `at`.
     #[inline(always)]
     pub(super) fn prefetch_behind<const BEHIND: usize>(&self, at: usize) {
-        let _line = self.memory.base().as_ptr().wrapping_add(at).addr();
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
-        // SAFETY: nothing is read that the program could see, and nothing faults,
-        // whatever the address.
-        unsafe {
-            core::arch::asm!(
-                "prefetcht0 byte ptr [{} + {}]",
-                in(reg) _line,
-                const BEHIND,
-                options(nomem, nostack, preserves_flags)
-            );
-        }
-        #[cfg(all(target_arch = "aarch64", not(miri)))]
-        // SAFETY: as above.
-        unsafe {
-            core::arch::asm!(
-                "prfm pldl1keep, [{}, #{}]",
-                in(reg) _line,
-                const BEHIND,
-                options(nomem, nostack, preserves_flags)
-            );
-        }
+        prefetch::<BEHIND>(self.memory.base().as_ptr().wrapping_add(at));
+    }
+
+    /// The same of the cache line that a word is in.
+    #[inline(always)]
+    pub(super) fn prefetch_word(&self, word: &AtomicU32) {
+        prefetch::<0>(core::ptr::from_ref(word).cast());
     }
 
     /// Where the byte at `at` is in memory.
@@ -109,17 +94,16 @@ impl<M: Memory> Arena<M> {
         self.word(at).map_or(0, |word| Owned(word).load())
     }
 
-    /// What a head says; see [`Arena::load`].
+    /// The word of a head; see [`Arena::load`].
     #[inline(always)]
-    pub(super) fn load_head(&self, head: usize) -> Option<u32> {
+    pub(super) fn head(&self, head: usize) -> Option<&AtomicU32> {
         if head >= self.heads_len {
             return None;
         }
         let base = self.memory.base().cast::<AtomicU32>();
         // SAFETY: inside the region, by the invariant of `heads`, aligned as that is, and
         // reached as atomics by everybody, by the type's.
-        let word = unsafe { base.add(self.heads.wrapping_add(head)).as_ref() };
-        Some(Owned(word).load())
+        Some(unsafe { base.add(self.heads.wrapping_add(head)).as_ref() })
     }
 
     /// Sets the word at `at`; see [`Arena::load`].
@@ -130,14 +114,14 @@ impl<M: Memory> Arena<M> {
         }
     }
 
-    /// What the word at `at` said lately, to who has not its lock: a hint, for
+    /// What a word said lately, to who has not its lock: a hint, for
     /// [`Arena::prefetch`] and nothing else. Where somebody watches over locks, 0.
     #[inline(always)]
-    pub(super) fn hint(&self, at: usize) -> u32 {
+    pub(super) fn hint(&self, word: &AtomicU32) -> u32 {
         if cfg!(any(feature = "loom", watched_by = "thread")) {
             return 0;
         }
-        self.word(at).map_or(0, |word| word.load(Ordering::Relaxed))
+        word.load(Ordering::Relaxed)
     }
 
     /// The word at `at`, which no lock protects, and all that was done before it
@@ -233,5 +217,32 @@ impl<M: Memory> Arena<M> {
     #[inline(always)]
     fn check(&self, at: usize, len: usize) -> Option<()> {
         (at.checked_add(len)? <= self.len()).then_some(())
+    }
+}
+
+/// See [`Arena::prefetch`].
+#[inline(always)]
+fn prefetch<const BEHIND: usize>(line: *const u8) {
+    let _line = line.addr();
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: nothing is read that the program could see, and nothing faults,
+    // whatever the address.
+    unsafe {
+        core::arch::asm!(
+            "prefetcht0 byte ptr [{} + {}]",
+            in(reg) _line,
+            const BEHIND,
+            options(nomem, nostack, preserves_flags)
+        );
+    }
+    #[cfg(all(target_arch = "aarch64", not(miri)))]
+    // SAFETY: as above.
+    unsafe {
+        core::arch::asm!(
+            "prfm pldl1keep, [{}, #{}]",
+            in(reg) _line,
+            const BEHIND,
+            options(nomem, nostack, preserves_flags)
+        );
     }
 }

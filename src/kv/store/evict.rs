@@ -7,10 +7,11 @@ use super::header::{Mark, Place};
 use super::item::Item;
 use super::link::Link;
 use super::order::{Expected, Order};
+use super::reserve::Turn;
 use super::shard::{of_class, Shard};
 use super::table::Stripe;
 use super::{pin, Kv, Life};
-use crate::limits::TAIL_TRIES;
+use crate::limits::{PIN_CHUNK_MIN, TAIL_TRIES};
 use crate::platform::{RwLock, WriteGuard};
 use crate::{Context, Platform};
 
@@ -132,7 +133,8 @@ impl<P: Platform> Kv<P> {
             class,
             is_listed: false,
         };
-        if let Some(item) = self.take_reserve(class) {
+        let own = self.reserve();
+        if let Some(item) = self.take_reserve(own, class) {
             return Ok(unlisted(item));
         }
         if self.layout.may_have_free(class) {
@@ -140,12 +142,17 @@ impl<P: Platform> Kv<P> {
                 return Ok(unlisted(item));
             }
         }
-        match self.victim(class, mine, keep, leave, cx) {
-            Ok(item) => Ok(Room {
-                item,
-                class,
-                is_listed: leave == Leave::In,
-            }),
+        let turn = Turn::of(own, class);
+        let room = |item| Room {
+            item,
+            class,
+            is_listed: leave == Leave::In,
+        };
+        if let Some(item) = self.next_victim(turn, class, mine, keep, leave, cx) {
+            return Ok(room(item));
+        }
+        match self.victim(turn, class, mine, keep, leave, cx) {
+            Ok(item) => Ok(room(item)),
             // That there is nothing free was a hint.
             Err(Busy::Class) => self.free_chunk(class).map(unlisted).ok_or(Busy::Class),
             busy => busy.map(unlisted),
@@ -168,11 +175,42 @@ impl<P: Platform> Kv<P> {
         Some(item)
     }
 
-    /// Makes the one item go that a class can best do without; its chunk. Begins in
-    /// the shard whose turn it is on this CPU, and waits for none before all have been
-    /// tried.
+    /// Makes the item go that is the next in the shard whose turn it is on this CPU; its
+    /// chunk. Nearly always this is all there is to it, and so it does no more.
+    #[inline(always)]
+    fn next_victim(
+        &self,
+        turn: Turn<'_>,
+        class: u8,
+        mine: &mut Mine<'_>,
+        keep: Option<Item>,
+        leave: Leave,
+        cx: &Context<'_>,
+    ) -> Option<Item> {
+        let Shard(lock) = self.shards.get(turn.shard)?;
+        let mut shard = lock.try_lock()?;
+        let order = of_class::<P>(&mut shard, class)?;
+        order.age(&self.arena);
+        let item = order.oldest(Place::Cold)?;
+        let shape = self.arena.header(item)?.shape_to_read();
+        if keep == Some(item) || shape.is_held() || shape.has(Mark::ACTIVE) {
+            return None;
+        }
+        self.evict(order, class, item, Some(&mut *mine), cx).ok()?;
+        let size = self.size_of_class(class);
+        self.take(order, size, item, leave, mine.stripe);
+        turn.note(turn.shard, order.len(), self.shards_of(class));
+        drop(shard);
+        self.free_pieces(class, size, item);
+        Some(item)
+    }
+
+    /// As [`Kv::next_victim`], but it begins there, and looks for the one that the class
+    /// can best do without. Waits for no shard before all have been tried.
+    #[inline(never)]
     fn victim(
         &self,
+        turn: Turn<'_>,
         class: u8,
         mine: &mut Mine<'_>,
         keep: Option<Item>,
@@ -180,7 +218,6 @@ impl<P: Platform> Kv<P> {
         cx: &Context<'_>,
     ) -> Result<Item, Busy> {
         let shards = self.shards_of(class);
-        let turn = self.turn(class);
         let mut busy = Busy::Class;
         for step in 0..shards.saturating_mul(2) {
             let index = turn.shard.wrapping_add(step) & shards.wrapping_sub(1);
@@ -198,14 +235,11 @@ impl<P: Platform> Kv<P> {
             order.age(&self.arena);
             match self.victim_of(order, class, mine, keep, cx) {
                 Ok(item) => {
-                    match leave {
-                        Leave::In => order.take_over(&self.arena, item),
-                        Leave::Out => order.take_out(&self.arena, item),
-                    }
-                    self.expect_next(order, class, mine.stripe);
+                    let size = self.size_of_class(class);
+                    self.take(order, size, item, leave, mine.stripe);
                     turn.note(index, order.len(), shards);
                     drop(shard);
-                    self.free_pieces(class, item);
+                    self.free_pieces(class, size, item);
                     return Ok(item);
                 }
                 Err(Busy::Stripe(stripe)) => busy = Busy::Stripe(stripe),
@@ -213,6 +247,16 @@ impl<P: Platform> Kv<P> {
             }
         }
         Err(busy)
+    }
+
+    /// Takes the chunk of an item that is out of the table.
+    #[inline(never)]
+    fn take(&self, order: &mut Order, size: usize, item: Item, leave: Leave, like: &Stripe) {
+        match leave {
+            Leave::In => order.take_over(&self.arena, item),
+            Leave::Out => order.take_out(&self.arena, item),
+        }
+        self.expect_next(order, size, like);
     }
 
     /// As [`Kv::victim`], of one order. The item is still in its segment.
@@ -256,9 +300,12 @@ impl<P: Platform> Kv<P> {
     }
 
     /// Frees the pieces of an item that has been evicted.
-    #[inline]
-    fn free_pieces(&self, class: u8, item: Item) {
-        let link = self.arena.link(item, self.size_of_class(class));
+    #[inline(always)]
+    fn free_pieces(&self, class: u8, chunk_size: usize, item: Item) {
+        if chunk_size < PIN_CHUNK_MIN {
+            return;
+        }
+        let link = self.arena.link(item, chunk_size);
         if let Some(class) = self.class(class).filter(|_| link.is_some()) {
             let class = &mut *class.lock();
             class.free_pieces(&self.arena, &self.layout, item);
@@ -268,8 +315,8 @@ impl<P: Platform> Kv<P> {
     /// Has those things fetched that are looked at when the next items go: what is
     /// not near when it is wanted is most of what that costs. The oldest of a list is
     /// near, for its neighbour has just gone.
-    #[inline]
-    fn expect_next(&self, order: &mut Order, class: u8, like: &Stripe) {
+    #[inline(always)]
+    fn expect_next(&self, order: &mut Order, chunk_size: usize, like: &Stripe) {
         let arena = &self.arena;
         if let Some(item) = order.oldest(Place::Hot) {
             arena.prefetch_item(arena.younger(item));
@@ -278,13 +325,13 @@ impl<P: Platform> Kv<P> {
             return;
         };
         // It will be written soon.
-        arena.prefetch_chunk(next, self.size_of_class(class));
+        arena.prefetch_chunk(next, chunk_size);
         // The head of its chain is near by now. If it is not first there, the way to
         // it leads through the one that is.
-        let head_at = |hash| self.layout.head_at(arena, like.head_of(hash));
-        let expected = order.expected(next);
-        if let Some(at) = expected.and_then(|expected| head_at(expected.hash)) {
-            let first = arena.links.item(Link(arena.hint(at)));
+        let head_of = |hash| self.layout.head(arena, like.head_of(hash));
+        let expected = order.expect(next);
+        if let Some(head) = expected.and_then(|expected| head_of(expected.hash)) {
+            let first = arena.links.item(Link(arena.hint(head)));
             arena.prefetch_item(first.filter(|first| *first != next));
         }
         let Some(item) = arena.younger(next) else {
@@ -293,9 +340,9 @@ impl<P: Platform> Kv<P> {
         arena.prefetch_item(arena.younger(item));
         let hash = self.hash(arena.key(item));
         // Nearly always that one: stripes grow alike.
-        if let Some(at) = head_at(hash) {
-            arena.prefetch(at);
-            order.set_expected(Expected { item, hash });
+        if let Some(head) = head_of(hash) {
+            arena.prefetch_word(head);
+            order.expect_after(Expected { item, hash });
         }
     }
 
@@ -327,11 +374,12 @@ impl<P: Platform> Kv<P> {
                 Held::Other(stripe.ok_or(Stays::Stripe(index))?)
             }
         };
+        let header = self.arena.header(item).ok_or(Stays::Pinned)?;
         if pin::is_pinned(&self.arena, item, self.size_of_class(class)) {
             return Err(Stays::Pinned);
         }
-        let dead = self.life(item, cx.now) != Life::Live;
-        order.record(&self.arena, item, dead, cx.now);
+        let dead = self.life_of(header, cx.now) != Life::Live;
+        order.record(header, dead, cx.now);
         if dead {
             cx.mine.reclaimed.inc();
         } else {
@@ -355,8 +403,14 @@ impl<P: Platform> Kv<P> {
             if let Some(header) = self.arena.header(item) {
                 header.set_place_alone(Place::Hot);
             }
-            return;
+        } else {
+            self.insert(class, item);
         }
+    }
+
+    /// Puts an item whose chunk is in no segment into one.
+    #[inline(never)]
+    pub(super) fn insert(&self, class: u8, item: Item) {
         let Some(Shard(lock)) = self.shard_of(class, item) else {
             return;
         };

@@ -4,6 +4,7 @@
 
 use crate::atomic::{AtomicU32, Ordering, Owned};
 
+use super::item::Item;
 use super::link::Link;
 
 /// Bytes of a header's words.
@@ -43,6 +44,23 @@ impl Mark {
     }
 }
 
+/// A shape as it was at a moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Marks(u32);
+
+impl Marks {
+    #[inline(always)]
+    pub(super) fn has(self, mark: Mark) -> bool {
+        self.0 & mark.0 != 0
+    }
+
+    /// Whether the chunk is held.
+    #[inline(always)]
+    pub(super) fn is_held(self) -> bool {
+        Place::of(self.0) == Place::Held
+    }
+}
+
 /// Where a chunk is: bits 28 to 30 of its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -69,6 +87,12 @@ impl Place {
     #[inline(always)]
     pub(super) fn is_listed(self) -> bool {
         matches!(self, Place::Hot | Place::Warm | Place::Cold)
+    }
+
+    /// As bits of a shape.
+    #[inline(always)]
+    pub(super) fn bits(self) -> u32 {
+        (self as u32).wrapping_shl(PLACE_SHIFT)
     }
 
     #[inline(always)]
@@ -118,8 +142,38 @@ impl<'a> Header<'a> {
 
     #[inline(always)]
     pub(super) fn next(self) -> Link {
+        Link(Owned(self.next_word()).load())
+    }
+
+    /// Where the next in the chain is said.
+    #[inline(always)]
+    pub(super) fn next_word(self) -> &'a AtomicU32 {
         let [next, ..] = self.words();
-        Link(Owned(next).load())
+        next
+    }
+
+    #[inline(always)]
+    pub(super) fn younger(self) -> Option<Item> {
+        let [_, _, younger, ..] = self.words();
+        Item::from_word(Owned(younger).load())
+    }
+
+    #[inline(always)]
+    pub(super) fn set_younger(self, item: Option<Item>) {
+        let [_, _, younger, ..] = self.words();
+        Owned(younger).store(Item::to_word(item));
+    }
+
+    #[inline(always)]
+    pub(super) fn older(self) -> Option<Item> {
+        let [_, _, _, older, ..] = self.words();
+        Item::from_word(Owned(older).load())
+    }
+
+    #[inline(always)]
+    pub(super) fn set_older(self, item: Option<Item>) {
+        let [_, _, _, older, ..] = self.words();
+        Owned(older).store(Item::to_word(item));
     }
 
     #[inline(always)]
@@ -193,10 +247,22 @@ impl<'a> Header<'a> {
         Place::of(self.shape().load(Ordering::Acquire))
     }
 
+    /// The same with the marks beside it.
+    #[inline(always)]
+    pub(super) fn shape_to_read(self) -> Marks {
+        Marks(self.shape().load(Ordering::Acquire))
+    }
+
     #[inline]
     pub(super) fn set_place(self, place: Place) {
-        let bits = (place as u32).wrapping_shl(PLACE_SHIFT);
-        self.change_shape(PLACE, bits);
+        self.change_shape(PLACE, place.bits());
+    }
+
+    /// As [`Header::set_place`], by who knows where it is now.
+    #[inline(always)]
+    pub(super) fn change_place(self, from: Place, to: Place) {
+        self.shape()
+            .fetch_xor(from.bits() ^ to.bits(), Ordering::Relaxed);
     }
 
     /// As [`Header::set_place`], by who keeps all others out: from the item by its
@@ -205,8 +271,7 @@ impl<'a> Header<'a> {
     /// chunk in a segment is not held any more sees what its holder has written.
     #[inline(always)]
     pub(super) fn set_place_alone(self, place: Place) {
-        let bits = (place as u32).wrapping_shl(PLACE_SHIFT);
-        let shape = self.load_shape() & !PLACE | bits;
+        let shape = self.load_shape() & !PLACE | place.bits();
         self.shape().store(shape, Ordering::Release);
     }
 

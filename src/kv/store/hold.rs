@@ -16,7 +16,7 @@ impl<P: Platform> Kv<P> {
     /// A chunk of at least `len` bytes that is free; nothing goes for it.
     pub fn hold(&self, len: usize) -> Option<Chunk> {
         let class = self.class_for(len)?;
-        if let Some(item) = self.take_reserve(class) {
+        if let Some(item) = self.take_reserve(self.reserve(), class) {
             return Some(Chunk(item));
         }
         self.free_chunk(class).map(Chunk)

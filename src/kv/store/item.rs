@@ -42,9 +42,6 @@ pub(super) const LINE: usize = 64;
 /// At most so many bytes of a chunk are fetched before they are wanted.
 const PREFETCH_MAX: usize = 20 * LINE;
 
-/// Where the link to the next in the hash chain is.
-pub(super) const NEXT: usize = 0;
-
 /// Where the length of the key is.
 pub(super) const KEY_LEN: usize = WORDS;
 
@@ -148,27 +145,20 @@ impl<M: Memory> Arena<M> {
 
     #[inline(always)]
     pub(super) fn younger(&self, item: Item) -> Option<Item> {
-        let Header([_, _, younger, ..]) = self.header(item)?;
-        Item::from_word(Owned(younger).load())
+        self.header(item)?.younger()
     }
 
     #[inline(always)]
     pub(super) fn set_younger(&self, item: Item, younger: Option<Item>) {
-        if let Some(Header([_, _, word, ..])) = self.header(item) {
-            Owned(word).store(Item::to_word(younger));
+        if let Some(header) = self.header(item) {
+            header.set_younger(younger);
         }
     }
 
     #[inline(always)]
-    pub(super) fn older(&self, item: Item) -> Option<Item> {
-        let Header([_, _, _, older, ..]) = self.header(item)?;
-        Item::from_word(Owned(older).load())
-    }
-
-    #[inline(always)]
     pub(super) fn set_older(&self, item: Item, older: Option<Item>) {
-        if let Some(Header([_, _, _, word, ..])) = self.header(item) {
-            Owned(word).store(Item::to_word(older));
+        if let Some(header) = self.header(item) {
+            header.set_older(older);
         }
     }
 
@@ -328,7 +318,14 @@ impl<M: Memory> Arena<M> {
     /// Bytes that the item uses, without the headers of its pieces.
     #[inline]
     pub(super) fn size(&self, item: Item) -> u64 {
-        HEADER.saturating_add(self.text_len(item)) as u64
+        self.header(item)
+            .map_or(0, |header| self.size_of(item, header))
+    }
+
+    /// The same, of an item of which the header is known.
+    #[inline(always)]
+    pub(super) fn size_of(&self, item: Item, header: Header<'_>) -> u64 {
+        HEADER.wrapping_add(header.text_len(self.key_len(item))) as u64
     }
 
     #[inline(always)]

@@ -81,25 +81,20 @@ impl Layout {
         self.heads_len
     }
 
-    /// The offset of a head, if it is there.
+    /// The word of a head, if it is there.
     #[inline(always)]
-    pub(super) fn head_at<M: Memory>(&self, arena: &Arena<M>, head: usize) -> Option<usize> {
-        if head < self.heads_len {
-            return Some(self.heads.wrapping_add(head).wrapping_mul(WORD));
-        }
-        self.added_head_at(arena, head)
-    }
-
-    /// What a head says, if it is there.
-    #[inline(always)]
-    pub(super) fn load_head<M: Memory>(&self, arena: &Arena<M>, head: usize) -> Option<u32> {
-        match arena.load_head(head) {
-            Some(link) => Some(link),
-            None => Some(arena.load(self.added_head_at(arena, head)?)),
+    pub(super) fn head<'a, M: Memory>(
+        &self,
+        arena: &'a Arena<M>,
+        head: usize,
+    ) -> Option<&'a AtomicU32> {
+        match arena.head(head) {
+            Some(word) => Some(word),
+            None => arena.word(self.added_head_at(arena, head)?),
         }
     }
 
-    /// As [`Layout::head_at`], of a head that is in a page of its own.
+    /// Where a head is that is in a page of its own.
     fn added_head_at<M: Memory>(&self, arena: &Arena<M>, head: usize) -> Option<usize> {
         let more = head.checked_sub(self.heads_len)?.checked_mul(WORD)?;
         // Acquire: what a class had in that page before is done with. Pairs with

@@ -24,9 +24,12 @@ impl List {
     }
 
     /// Adds a chunk that is in no list, as the youngest.
+    #[inline(always)]
     pub(super) fn push<M: Memory>(&mut self, arena: &Arena<M>, item: Item) {
-        arena.set_younger(item, None);
-        arena.set_older(item, self.youngest);
+        if let Some(header) = arena.header(item) {
+            header.set_younger(None);
+            header.set_older(self.youngest);
+        }
         match self.youngest {
             Some(second) => arena.set_younger(second, Some(item)),
             None => self.oldest = Some(item),
@@ -37,7 +40,10 @@ impl List {
 
     /// Takes a chunk of this list out of it.
     pub(super) fn remove<M: Memory>(&mut self, arena: &Arena<M>, item: Item) {
-        let (younger, older) = (arena.younger(item), arena.older(item));
+        let Some(header) = arena.header(item) else {
+            return;
+        };
+        let (younger, older) = (header.younger(), header.older());
         match younger {
             Some(younger) => arena.set_older(younger, older),
             None => self.youngest = older,
@@ -47,6 +53,19 @@ impl List {
             None => self.oldest = younger,
         }
         self.len = self.len.saturating_sub(1);
+    }
+
+    /// As [`List::remove`], of what nearly always is the oldest.
+    #[inline(always)]
+    pub(super) fn remove_old<M: Memory>(&mut self, arena: &Arena<M>, item: Item) {
+        match arena.younger(item) {
+            Some(younger) if self.oldest == Some(item) => {
+                arena.set_older(younger, None);
+                self.oldest = Some(younger);
+                self.len = self.len.saturating_sub(1);
+            }
+            _ => self.remove(arena, item),
+        }
     }
 
     /// Takes the youngest out.

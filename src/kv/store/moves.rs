@@ -214,7 +214,7 @@ impl<P: Platform> Kv<P> {
         let (arena, size) = (&self.arena, class.chunk_size);
         arena.copy(item, new, self.first_len(item));
         stripe.unlink(arena, &self.layout, hash, item);
-        stripe.link(arena, &self.layout, hash, new);
+        stripe.link(arena, &self.layout, hash, new, arena.size(new));
         arena.set_link(new, size, arena.link(item, size));
         arena.set_link(item, size, None);
         for piece in arena.chain(new, size) {

@@ -12,7 +12,7 @@
 //! the list links of the chunks that are in its segments, belong to its shard's lock.
 
 use super::arena::Arena;
-use super::header::{Mark, Place};
+use super::header::{Header, Mark, Place};
 use super::item::Item;
 use super::list::List;
 use super::value::ClassUsage;
@@ -62,8 +62,9 @@ pub(super) struct Order {
     cold: List,
     /// Items that had to go since pages were last weighed.
     lost: u32,
-    /// What was the second oldest of cold when an item had to go.
+    /// What were the oldest of cold and the one after it when an item had to go.
     expected: Option<Expected>,
+    after: Option<Expected>,
     past: Past,
     /// How many seconds the last that had to go had not been used.
     evicted_time: u32,
@@ -94,28 +95,47 @@ impl Order {
     }
 
     /// The same with an item that is out of the table.
+    #[inline(always)]
     pub(super) fn take_out<M: Memory>(&mut self, arena: &Arena<M>, item: Item) {
         let Some(header) = arena.header(item) else {
             return;
         };
         self.expect_no_more(item);
-        if let Some(list) = self.list(header.place()) {
-            list.remove(arena, item);
+        match header.place() {
+            Place::Cold => self.cold.remove_old(arena, item),
+            place => {
+                if let Some(list) = self.list(place) {
+                    list.remove(arena, item);
+                }
+            }
         }
         header.set_place_alone(Place::Held);
     }
 
     /// As [`Order::take_out`], but the chunk is the youngest of all at once, held by
     /// who will fill it. Until then everybody passes it over.
+    #[inline(always)]
     pub(super) fn take_over<M: Memory>(&mut self, arena: &Arena<M>, item: Item) {
         self.take_out(arena, item);
         self.hot.push(arena, item);
     }
 
-    /// Notes an item of cold that will go soon.
-    #[inline]
-    pub(super) fn set_expected(&mut self, expected: Expected) {
-        self.expected = Some(expected);
+    /// Expects an item to go next. What is known of it, if it was noted before.
+    #[inline(always)]
+    pub(super) fn expect(&mut self, item: Item) -> Option<Expected> {
+        let known = |expected: &Expected| expected.item == item;
+        self.expected = self
+            .after
+            .take()
+            .filter(known)
+            .or(self.expected.filter(known));
+        self.expected
+    }
+
+    /// Notes the item of cold that will go after that.
+    #[inline(always)]
+    pub(super) fn expect_after(&mut self, expected: Expected) {
+        self.after = Some(expected);
     }
 
     /// What is known of an item, if it is the one that was expected to go. It has not
@@ -126,10 +146,12 @@ impl Order {
     }
 
     /// Forgets an item that leaves its segment.
-    #[inline]
+    #[inline(always)]
     fn expect_no_more(&mut self, item: Item) {
-        if self.expected(item).is_some() {
-            self.expected = None;
+        for expected in [&mut self.expected, &mut self.after] {
+            if expected.is_some_and(|expected| expected.item == item) {
+                *expected = None;
+            }
         }
     }
 
@@ -153,7 +175,8 @@ impl Order {
 
     /// Moves what has become too old for hot or warm, a few items at most.
     pub(super) fn age<M: Memory>(&mut self, arena: &Arena<M>) {
-        let share = |percent| self.len().saturating_mul(percent) / 100;
+        // Three numbers of 32 bits, which do not overflow.
+        let share = |percent| self.len().wrapping_mul(percent) / 100;
         let (hot, warm) = (share(HOT_PERCENT), share(WARM_PERCENT));
         for _ in 0..AGE_STEPS {
             let from = if self.hot.len() > hot {
@@ -166,16 +189,31 @@ impl Order {
             let Some(item) = self.oldest(from) else {
                 return;
             };
-            if arena.is_being_filled(item) {
+            let Some(header) = arena.header(item) else {
+                return;
+            };
+            if header.place_to_read() == Place::Held {
                 return;
             }
-            if arena.has(item, Mark::ACTIVE) {
+            if header.has(Mark::ACTIVE) {
                 self.warm_up(arena, item);
             } else {
-                self.shift(arena, item, Place::Cold);
-                self.past.moves_to_cold = self.past.moves_to_cold.wrapping_add(1);
+                self.cool(arena, item, header, from);
             }
         }
+    }
+
+    /// Makes an item that was not used again the youngest of cold. It is the oldest of
+    /// another segment.
+    #[inline(always)]
+    fn cool<M: Memory>(&mut self, arena: &Arena<M>, item: Item, header: Header<'_>, from: Place) {
+        match from {
+            Place::Hot => self.hot.remove_old(arena, item),
+            _ => self.warm.remove_old(arena, item),
+        }
+        self.cold.push(arena, item);
+        header.change_place(from, Place::Cold);
+        self.past.moves_to_cold = self.past.moves_to_cold.wrapping_add(1);
     }
 
     /// Makes an item that was used again the youngest of warm.
@@ -190,21 +228,22 @@ impl Order {
     }
 
     /// Counts an item that goes.
-    pub(super) fn record<M: Memory>(&mut self, arena: &Arena<M>, item: Item, dead: bool, now: Now) {
+    #[inline(always)]
+    pub(super) fn record(&mut self, header: Header<'_>, dead: bool, now: Now) {
         let past = &mut self.past;
-        let unfetched = u64::from(!arena.has(item, Mark::FETCHED));
+        let unfetched = u64::from(!header.has(Mark::FETCHED));
         if dead {
             past.reclaimed = past.reclaimed.wrapping_add(1);
             past.expired_unfetched = past.expired_unfetched.wrapping_add(unfetched);
             return;
         }
-        let nonzero = u64::from(arena.expire(item) != 0);
-        let active = u64::from(arena.has(item, Mark::ACTIVE));
+        let nonzero = u64::from(header.expire() != 0);
+        let active = u64::from(header.has(Mark::ACTIVE));
         past.evicted = past.evicted.wrapping_add(1);
         past.evicted_nonzero = past.evicted_nonzero.wrapping_add(nonzero);
         past.evicted_unfetched = past.evicted_unfetched.wrapping_add(unfetched);
         past.evicted_active = past.evicted_active.wrapping_add(active);
-        self.evicted_time = now.0.saturating_sub(arena.used_at(item));
+        self.evicted_time = now.0.saturating_sub(header.used_at());
         self.lost = self.lost.saturating_add(1);
     }
 

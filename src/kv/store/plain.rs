@@ -5,7 +5,7 @@
 //! of it is what [`Kv::update`] would make of it, which does all the rest.
 
 use super::evict::{Leave, Mine};
-use super::header::{Mark, DIGITS_MAX, DIGITS_MIN, SPACES_AND_CRLF};
+use super::header::{Mark, Place, DIGITS_MAX, DIGITS_MIN, SPACES_AND_CRLF};
 use super::item::{Item, HEADER};
 use super::table::{Found, Stripe};
 use super::value::Cas;
@@ -220,24 +220,29 @@ impl<P: Platform> Kv<P> {
         cx: &Context<'_>,
     ) -> Option<u64> {
         let room = self.room(class, mine, found, Leave::In, cx).ok()?;
-        let item = room.item;
         let words = self.words(mine.stripe, new, Mark::NONE, cx);
-        self.arena.write_plain(item, new);
-        if let Some(header) = self.arena.header(item) {
-            header.write(&words);
+        self.arena.write_plain(room.item, new);
+        if let Some(header) = self.arena.header(room.item) {
+            // Whoever finds it in its segment now finds its stripe locked, still.
+            let place = if room.is_listed {
+                Place::Hot
+            } else {
+                Place::Held
+            };
+            header.write(&words, place);
         }
-        self.publish(mine.stripe, hash, found, room);
+        let size = HEADER
+            .wrapping_add(new.key.len())
+            .wrapping_add(new.rest_len());
+        self.publish(mine.stripe, hash, found, room.item, size as u64);
+        if !room.is_listed {
+            self.insert(room.class, room.item);
+        }
         Some(words.cas)
     }
 
     #[inline(always)]
-    fn words(
-        &self,
-        stripe: &mut Stripe,
-        new: &Plain<'_>,
-        mark: Mark,
-        cx: &Context<'_>,
-    ) -> Words {
+    fn words(&self, stripe: &mut Stripe, new: &Plain<'_>, mark: Mark, cx: &Context<'_>) -> Words {
         let binary = match new.key_is_binary {
             true => Mark::BINARY,
             false => Mark::NONE,

@@ -45,6 +45,13 @@ pub(super) struct Turn<'a> {
 impl<'a> Turn<'a> {
     const LEFT_SHIFT: u32 = 8;
 
+    /// Where the CPU that has that reserve is to look first for an item of a class that
+    /// may go.
+    #[inline(always)]
+    pub(super) fn of(own: Option<&'a Reserve>, class: u8) -> Self {
+        Self::load(own.and_then(|own| own.turns.get(usize::from(class))))
+    }
+
     fn load(place: Option<&'a AtomicU32>) -> Self {
         // Relaxed: a hint, as all of it.
         let word = place.map_or(0, |place| place.load(Ordering::Relaxed));
@@ -59,7 +66,7 @@ impl<'a> Turn<'a> {
 
     /// Notes that an item of a shard has gone, where there were so many. It was to
     /// begin at this turn, among so many shards.
-    #[inline]
+    #[inline(always)]
     pub(super) fn note(self, shard: usize, items: u64, shards: usize) {
         let left = match self.left {
             left if left > 0 && shard == self.shard => left,
@@ -124,16 +131,17 @@ pub(super) fn count(memory: usize) -> usize {
 }
 
 impl<P: Platform> Kv<P> {
-    #[inline]
-    fn reserve(&self) -> Option<&Reserve> {
+    #[inline(always)]
+    pub(super) fn reserve(&self) -> Option<&Reserve> {
         let mask = self.reserves.len().saturating_sub(1);
         self.reserves.get(P::here() & mask)
     }
 
-    /// The chunk of a class that was set aside for this CPU, held.
+    /// The chunk of a class that was set aside for this CPU, which has that reserve,
+    /// held.
     #[inline]
-    pub(super) fn take_reserve(&self, class: u8) -> Option<Item> {
-        let item = self.reserve()?.take(class)?;
+    pub(super) fn take_reserve(&self, own: Option<&Reserve>, class: u8) -> Option<Item> {
+        let item = own?.take(class)?;
         say_used(&self.arena, item, self.size_of_class(class));
         Some(item)
     }
@@ -167,12 +175,5 @@ impl<P: Platform> Kv<P> {
                 class.put(&self.arena, &self.layout, item);
             }
         }
-    }
-
-    /// Where this CPU is to look first for an item of a class that may go.
-    #[inline]
-    pub(super) fn turn(&self, class: u8) -> Turn<'_> {
-        let own = self.reserve();
-        Turn::load(own.and_then(|own| own.turns.get(usize::from(class))))
     }
 }

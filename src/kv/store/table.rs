@@ -11,10 +11,11 @@
 
 use super::arena::Arena;
 use super::header::Header;
-use super::item::{Item, NEXT};
+use super::item::Item;
 use super::layout::{prev_power_of_two, Layout};
 use super::link::Link;
 use super::value::Cas;
+use crate::atomic::Owned;
 use crate::platform::Memory;
 
 /// Chains that a stripe starts with.
@@ -154,7 +155,7 @@ impl Stripe {
         single: usize,
         fetch_long: impl Fn(Item),
     ) -> Option<Found<'a>> {
-        let link = Link(layout.load_head(arena, self.head_of(hash))?);
+        let link = Link(Owned(layout.head(arena, self.head_of(hash))?).load());
         let (link, item, header) = candidate(arena, link, hash, &fetch_long)?;
         if let Some(text) = arena.text_under(item, header, key, single) {
             return Some(Found { item, header, text });
@@ -173,19 +174,21 @@ impl Stripe {
         layout: &Layout,
         chain: usize,
     ) -> Option<Item> {
-        let link = layout.load_head(arena, self.head(chain))?;
-        arena.links.item(Link(link))
+        let head = layout.head(arena, self.head(chain))?;
+        arena.links.item(Link(Owned(head).load()))
     }
 
-    /// Adds an item whose key is not in the table.
+    /// Adds an item of that size whose key is not in the table.
+    #[inline(always)]
     pub(super) fn link<M: Memory>(
         &mut self,
         arena: &Arena<M>,
         layout: &Layout,
         hash: u64,
         item: Item,
+        size: u64,
     ) {
-        let size = self.push(arena, layout, hash, item);
+        self.push(arena, layout, hash, item, size);
         self.items = self.items.saturating_add(1);
         self.bytes = self.bytes.saturating_add(size);
     }
@@ -198,29 +201,37 @@ impl Stripe {
         hash: u64,
         item: Item,
     ) {
-        // Where the link is that has been seen, and the one before it.
-        let mut at = layout.head_at(arena, self.head_of(hash));
+        let (Some(head), Some(header)) =
+            (layout.head(arena, self.head_of(hash)), arena.header(item))
+        else {
+            return;
+        };
+        // Where the link is that is looked at, and the one before it.
+        let mut at = head;
         let mut before = None;
-        while let Some(here) = at {
-            let link = Link(arena.load(here));
+        loop {
+            let link = Link(Owned(at).load());
             let Some(found) = arena.links.item(link) else {
-                break;
+                return;
             };
-            let behind = found.field(NEXT);
             if found == item {
-                let next = arena.load(behind);
-                arena.store(here, next);
-                if let Some((before, link)) = before.filter(|_| next == 0) {
-                    let Link(link) = arena.links.as_last(link);
-                    arena.store(before, link);
-                }
                 break;
             }
-            before = Some((here, link));
-            at = Some(behind);
+            before = Some((at, link));
+            let Some(header) = arena.header(found) else {
+                return;
+            };
+            at = header.next_word();
         }
-        self.items = self.items.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(arena.size(item));
+        let next = header.next();
+        Owned(at).store(next.0);
+        if let Some((before, link)) = before.filter(|_| next.0 == 0) {
+            let Link(link) = arena.links.as_last(link);
+            Owned(before).store(link);
+        }
+        // It is counted, since it is there.
+        self.items = self.items.wrapping_sub(1);
+        self.bytes = self.bytes.wrapping_sub(arena.size_of(item, header));
     }
 
     /// Counts an item that has become larger or smaller.
@@ -258,15 +269,15 @@ impl Stripe {
         let old = new.saturating_sub(prev_power_of_two(new));
         let mut rest = self.first(arena, layout, old);
         for chain in [old, new] {
-            if let Some(at) = layout.head_at(arena, self.head(chain)) {
-                arena.store(at, 0);
+            if let Some(head) = layout.head(arena, self.head(chain)) {
+                Owned(head).store(0);
             }
         }
         self.set_chains(new.saturating_add(1));
         while let Some(item) = rest {
             rest = arena.next(item);
             let hash = hash(arena.key(item));
-            self.push(arena, layout, hash, item);
+            self.push(arena, layout, hash, item, arena.size(item));
         }
         false
     }
@@ -293,15 +304,15 @@ impl Stripe {
         chain.wrapping_shl(self.shift).saturating_add(index)
     }
 
-    /// Puts an item at the front of the chain that its hash belongs to; how large it is.
-    fn push<M: Memory>(&self, arena: &Arena<M>, layout: &Layout, hash: u64, item: Item) -> u64 {
-        let size = arena.size(item);
-        if let Some(at) = layout.head_at(arena, self.head_of(hash)) {
-            let next = Link(arena.load(at));
-            arena.store(item.field(NEXT), next.0);
+    /// Puts an item of that size at the front of the chain that its hash belongs to.
+    #[inline(always)]
+    fn push<M: Memory>(&self, arena: &Arena<M>, layout: &Layout, hash: u64, item: Item, size: u64) {
+        let head = layout.head(arena, self.head_of(hash));
+        if let (Some(head), Some(header)) = (head, arena.header(item)) {
+            let next = Link(Owned(head).load());
+            Owned(header.next_word()).store(next.0);
             let Link(link) = arena.links.to(item, size, hash, next);
-            arena.store(at, link);
+            Owned(head).store(link);
         }
-        size
     }
 }

@@ -254,7 +254,8 @@ impl<P: Platform> Kv<P> {
                     class: self.layout.class_of(&self.arena, item),
                     is_listed: false,
                 };
-                self.publish(mine.stripe, under.hash, under.found, room);
+                self.publish(mine.stripe, under.hash, under.found, item, size as u64);
+                self.enlist(room);
             }
         }
         Ok(Done::Stored { cas })
@@ -370,15 +371,23 @@ impl<P: Platform> Kv<P> {
             .chain(old)
     }
 
-    /// Puts an item that is written into the table, in place of what is there.
-    pub(super) fn publish(&self, stripe: &mut Stripe, hash: u64, found: Option<Item>, room: Room) {
+    /// Puts an item of that size that is written into the table, in place of what is
+    /// there. It is to go into the order of use then.
+    #[inline(always)]
+    pub(super) fn publish(
+        &self,
+        stripe: &mut Stripe,
+        hash: u64,
+        found: Option<Item>,
+        item: Item,
+        size: u64,
+    ) {
         let arena = &self.arena;
         self.remove(stripe, hash, found);
-        stripe.link(arena, &self.layout, hash, room.item);
+        stripe.link(arena, &self.layout, hash, item, size);
         if stripe.grow(arena, &self.layout, |key| self.hash(key)) {
             self.heads_wanted.store(true, Ordering::Relaxed);
         }
-        self.enlist(room);
     }
 
     fn count_refusal(&self, class: Option<u8>) {

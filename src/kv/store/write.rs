@@ -54,13 +54,12 @@ impl Header<'_> {
         self.change_shape(!PLACE, shape);
     }
 
-    /// The same of an item in a held chunk, which nobody else reaches.
+    /// The same of an item in a held chunk, which nobody else reaches, and its place.
+    /// Release: as with [`Header::set_place_alone`].
     #[inline(always)]
-    pub(super) fn write(self, words: &Words) {
-        let shape = self.write_all_but_shape(words);
-        let place = self.load_shape() & PLACE;
-        self.shape()
-            .store(shape & !PLACE | place, Ordering::Relaxed);
+    pub(super) fn write(self, words: &Words, place: Place) {
+        let shape = self.write_all_but_shape(words) | place.bits();
+        self.shape().store(shape, Ordering::Release);
     }
 
     #[inline(always)]
@@ -95,7 +94,11 @@ impl<M: Memory> Arena<M> {
         };
         // It cannot be cut: there is a limit for it.
         let text = put(text, &[u8::try_from(new.key.len()).unwrap_or(u8::MAX)]);
-        put_rest(put(text, new.key), new);
+        if let Some((key, rest)) = text.split_at_mut_checked(new.key.len()) {
+            // They are of one length.
+            let _ = copy(key, new.key);
+            put_rest(rest, new);
+        }
     }
 
     /// Writes what is behind the key into the chunk of an item of that stripe,
