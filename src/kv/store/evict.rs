@@ -5,8 +5,7 @@ use core::ops::DerefMut;
 
 use super::header::{Mark, Place};
 use super::item::Item;
-use super::link::Link;
-use super::order::{Expected, Order};
+use super::order::Order;
 use super::reserve::Turn;
 use super::shard::{of_class, Shard};
 use super::table::Stripe;
@@ -309,40 +308,6 @@ impl<P: Platform> Kv<P> {
         if let Some(class) = self.class(class).filter(|_| link.is_some()) {
             let class = &mut *class.lock();
             class.free_pieces(&self.arena, &self.layout, item);
-        }
-    }
-
-    /// Has those things fetched that are looked at when the next items go: what is
-    /// not near when it is wanted is most of what that costs. The oldest of a list is
-    /// near, for its neighbour has just gone.
-    #[inline(always)]
-    fn expect_next(&self, order: &mut Order, chunk_size: usize, like: &Stripe) {
-        let arena = &self.arena;
-        if let Some(item) = order.oldest(Place::Hot) {
-            arena.prefetch_item(arena.younger(item));
-        }
-        let Some(next) = order.oldest(Place::Cold) else {
-            return;
-        };
-        // It will be written soon.
-        arena.prefetch_chunk(next, chunk_size);
-        // The head of its chain is near by now. If it is not first there, the way to
-        // it leads through the one that is.
-        let head_of = |hash| self.layout.head(arena, like.head_of(hash));
-        let expected = order.expect(next);
-        if let Some(head) = expected.and_then(|expected| head_of(expected.hash)) {
-            let first = arena.links.item(Link(arena.hint(head)));
-            arena.prefetch_item(first.filter(|first| *first != next));
-        }
-        let Some(item) = arena.younger(next) else {
-            return;
-        };
-        arena.prefetch_item(arena.younger(item));
-        let hash = self.hash(arena.key(item));
-        // Nearly always that one: stripes grow alike.
-        if let Some(head) = head_of(hash) {
-            arena.prefetch_word(head);
-            order.expect_after(Expected { item, hash });
         }
     }
 

@@ -38,6 +38,7 @@ mod config;
 mod crawl;
 mod drain;
 mod evict;
+mod expect;
 mod gate;
 mod header;
 mod hold;
