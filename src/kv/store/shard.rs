@@ -15,8 +15,9 @@
 
 use super::item::{Item, UNIT};
 use super::layout::{chunk_sizes, page_size, prev_power_of_two};
+use super::make::least_chunk;
 use super::order::Order;
-use super::{least_chunk, Config, Kv};
+use super::{Config, Kv};
 use crate::limits::{CLASSES_MAX, SHARDS_MAX, SHARD_CHUNKS, SHARD_MEMORY};
 use crate::platform::{NoMemory, RawSpinLock, SpinGuard, SpinLock};
 use crate::Platform;
