@@ -336,8 +336,7 @@ impl<P: Platform> Kv<P> {
     }
 
     /// Fetches all of an item that is not short.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     fn fetch_long(&self, item: Item) {
         self.arena.prefetch_chunk(item, self.chunk_size(item));
     }
