@@ -38,7 +38,7 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn against_model(lens: &[u8], program: &[u8]) {
-    let mut stream = Stream::with_reply(MEMORY, REPLY);
+    let mut stream = Stream::in_one_stripe(MEMORY, REPLY);
     let mut model = Model::new();
     let mut text = Vec::new();
     for step in program.chunks_exact(4) {

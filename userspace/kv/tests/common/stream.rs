@@ -6,7 +6,7 @@ use host::Userspace;
 use kv::limits::{INPUT_MAX, STREAM_REPLY};
 use kv::{Context, Counters, Kv, Next, Now, Reply, Session};
 
-use crate::common::{store, NoHost, MIB, UNIX};
+use crate::common::{store, striped, NoHost, MIB, UNIX};
 
 pub struct Stream {
     kv: Kv<Userspace>,
@@ -33,8 +33,17 @@ impl Stream {
 
     /// The same, with a reply buffer of so many bytes.
     pub fn with_reply(len: usize, reply: usize) -> Self {
+        Self::of(store(len), reply)
+    }
+
+    /// The same, on a store with one stripe, whose cas numbers are 1, 2, 3 and so on.
+    pub fn in_one_stripe(len: usize, reply: usize) -> Self {
+        Self::of(striped(len, 1), reply)
+    }
+
+    fn of(kv: Kv<Userspace>, reply: usize) -> Self {
         Self {
-            kv: store(len),
+            kv,
             counters: Box::new([Counters::new()]),
             session: Session::new(),
             held: Vec::new(),
