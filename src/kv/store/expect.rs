@@ -24,40 +24,23 @@ impl<P: Platform> Kv<P> {
         };
         // It will be written soon.
         arena.prefetch_chunk(next, chunk_size);
-        let Some(after) = arena.younger(next) else {
-            return;
-        };
-        let Some(third) = arena.younger(after) else {
-            return;
-        };
-        arena.prefetch_item(arena.younger(third));
-        let [soon, later, last] = order.expect([next, after, third]);
-        // The way to an item leads through the one that is first in its chain, which is near
-        // by now, and the second.
-        if let Some(first) = soon.and_then(|soon| soon.first) {
-            if let Some(header) = arena.header(first) {
-                let second = arena.links.item(Link(arena.hint(header.next_word())));
-                arena.prefetch_item(second.filter(|second| *second != next));
-            }
-        }
-        // The head of this one's chain is near.
+        // The head of its chain is near by now. If it is not first there, the way to
+        // it leads through the one that is.
         let head_of = |hash| self.layout.head(arena, like.head_of(hash));
-        if let Some(later) = later {
-            if let Some(head) = head_of(later.hash) {
-                let first = arena.links.item(Link(arena.hint(head)));
-                later.first = first.filter(|first| *first != after);
-                arena.prefetch_item(later.first);
-            }
+        let expected = order.expect(next);
+        if let Some(head) = expected.and_then(|expected| head_of(expected.hash)) {
+            let first = arena.links.item(Link(arena.hint(head)));
+            arena.prefetch_item(first.filter(|first| *first != next));
         }
-        let hash = self.hash(arena.key(third));
+        let Some(item) = arena.younger(next) else {
+            return;
+        };
+        arena.prefetch_item(arena.younger(item));
+        let hash = self.hash(arena.key(item));
         // Nearly always that one: stripes grow alike.
         if let Some(head) = head_of(hash) {
             arena.prefetch_word(head);
+            order.expect_after(Expected { item, hash });
         }
-        *last = Some(Expected {
-            item: third,
-            hash,
-            first: None,
-        });
     }
 }

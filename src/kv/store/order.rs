@@ -32,8 +32,6 @@ pub(super) struct Expected {
     pub(super) item: Item,
     /// Of its key.
     pub(super) hash: u64,
-    /// What was first in its chain, if that was another.
-    pub(super) first: Option<Item>,
 }
 
 /// What has happened in an order: as in [`History`](super::value::History).
@@ -64,8 +62,9 @@ pub(super) struct Order {
     cold: List,
     /// Items that had to go since pages were last weighed.
     lost: u32,
-    /// What were the oldest of cold and the two after it when an item had to go.
-    expected: [Option<Expected>; 3],
+    /// What were the oldest of cold and the one after it when an item had to go.
+    expected: Option<Expected>,
+    after: Option<Expected>,
     past: Past,
     /// How many seconds the last that had to go had not been used.
     evicted_time: u32,
@@ -121,30 +120,35 @@ impl Order {
         self.hot.push(arena, item);
     }
 
-    /// What is known of the three that will go next. One has gone since that was noted.
+    /// Expects an item to go next. What is known of it, if it was noted before.
     #[inline(always)]
-    pub(super) fn expect(&mut self, items: [Item; 3]) -> &mut [Option<Expected>; 3] {
-        let [_, one, other] = self.expected;
-        let known = |expected: Option<Expected>, item: Item| {
-            expected.filter(|expected| expected.item == item)
-        };
-        let [next, after, _] = items;
-        self.expected = [known(one, next), known(other, after), None];
-        &mut self.expected
+    pub(super) fn expect(&mut self, item: Item) -> Option<Expected> {
+        let known = |expected: &Expected| expected.item == item;
+        self.expected = self
+            .after
+            .take()
+            .filter(known)
+            .or(self.expected.filter(known));
+        self.expected
+    }
+
+    /// Notes the item of cold that will go after that.
+    #[inline(always)]
+    pub(super) fn expect_after(&mut self, expected: Expected) {
+        self.after = Some(expected);
     }
 
     /// What is known of an item, if it is the one that was expected to go. It has not
     /// left its segments since, and so has the same key.
     #[inline]
     pub(super) fn expected(&self, item: Item) -> Option<Expected> {
-        let [next, ..] = self.expected;
-        next.filter(|expected| expected.item == item)
+        self.expected.filter(|expected| expected.item == item)
     }
 
     /// Forgets an item that leaves its segment.
     #[inline(always)]
     fn expect_no_more(&mut self, item: Item) {
-        for expected in &mut self.expected {
+        for expected in [&mut self.expected, &mut self.after] {
             if expected.is_some_and(|expected| expected.item == item) {
                 *expected = None;
             }
