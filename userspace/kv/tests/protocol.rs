@@ -326,6 +326,19 @@ fn commands_of_one_datagram_are_answered_in_order() {
 }
 
 #[test]
+fn cas_numbers_of_one_stripe_are_unique_and_change_with_every_set() {
+    let session = Session::in_one_stripe(MIB);
+    session.set("a", 0, "x");
+    session.set("b", 0, "x");
+    session.set("a", 0, "x");
+    let answer = session.ask("gets a b\r\n");
+    assert_eq!(
+        answer,
+        "VALUE a 0 1 3\r\nx\r\nVALUE b 0 1 2\r\nx\r\nEND\r\n"
+    );
+}
+
+#[test]
 fn cas_numbers_are_unique_and_grow_with_every_set() {
     const KEYS: usize = 300;
     let session = Session::new(MIB);

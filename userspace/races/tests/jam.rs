@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{cx, MIB};
-use host::{Lock, Region, SharedLock, Userspace};
+use host::{Region, Userspace};
 use kv::store::{Change, Done, Entry};
 use kv::{Config, Counters, Kv, NoMemory, Platform};
 use races::random::Random;
@@ -37,18 +37,18 @@ thread_local! {
 enum Crowded {}
 
 impl Platform for Crowded {
-    type RwLock = SharedLock;
-    type SpinLock = Lock;
-    type OrderLock = Lock;
-    type GateLock = Lock;
-    type Memory = Region;
-    type Array<T: Send + Sync> = Box<[T]>;
+    type RwLock = <Userspace as Platform>::RwLock;
+    type SpinLock = <Userspace as Platform>::SpinLock;
+    type OrderLock = <Userspace as Platform>::OrderLock;
+    type GateLock = <Userspace as Platform>::GateLock;
+    type Memory = <Userspace as Platform>::Memory;
+    type Array<T: Send + Sync> = <Userspace as Platform>::Array<T>;
 
     fn array<T: Send + Sync>(
         len: usize,
         make: impl FnMut(usize) -> Result<T, NoMemory>,
-    ) -> Result<Box<[T]>, NoMemory> {
-        (0..len).map(make).collect()
+    ) -> Result<Self::Array<T>, NoMemory> {
+        Userspace::array(len, make)
     }
 
     /// With no lock held, but perhaps chunks in hand.
