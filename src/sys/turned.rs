@@ -139,12 +139,26 @@ impl RxPacket {
 }
 
 /// A request's packet that is being made its own reply.
-pub(crate) trait OwnReply: Sized {
+///
+/// # Safety
+///
+/// The packet [is turnable](RxPacket::is_turnable).
+pub(crate) unsafe trait OwnReply: Sized {
+    /// The request's packet.
+    fn packet(&self) -> &RxPacket;
+
     /// IPv4 or IPv6.
-    fn family(&self) -> Family;
+    #[inline(always)]
+    fn family(&self) -> Family {
+        self.packet().family()
+    }
 
     /// The request's headers, Ethernet first; nothing when they are not `N` bytes.
-    fn request<const N: usize>(&self) -> Option<&[u8; N]>;
+    #[inline(always)]
+    fn request<const N: usize>(&self) -> Option<&[u8; N]> {
+        // SAFETY: By the contract of the trait.
+        unsafe { headers(self.packet()) }
+    }
 
     /// The reply's headers and its frame, to be filled; nothing when the headers are not
     /// `N` bytes. Its text is there.
@@ -215,16 +229,11 @@ pub(crate) struct Turned {
     inside: usize,
 }
 
-impl OwnReply for Turned {
+// SAFETY: By the type invariant.
+unsafe impl OwnReply for Turned {
     #[inline(always)]
-    fn family(&self) -> Family {
-        self.packet.family()
-    }
-
-    #[inline(always)]
-    fn request<const N: usize>(&self) -> Option<&[u8; N]> {
-        // SAFETY: By the type invariant.
-        unsafe { headers(&self.packet) }
+    fn packet(&self) -> &RxPacket {
+        &self.packet
     }
 
     #[inline(always)]
@@ -259,16 +268,11 @@ pub(crate) struct Moved<'a> {
 
 const _: () = assert!(ETHERNET_LEN + IPV6_LEN + UDP_LEN + FRAME_LEN <= BEFORE);
 
-impl OwnReply for Moved<'_> {
+// SAFETY: By the type invariant.
+unsafe impl OwnReply for Moved<'_> {
     #[inline(always)]
-    fn family(&self) -> Family {
-        self.packet.family()
-    }
-
-    #[inline(always)]
-    fn request<const N: usize>(&self) -> Option<&[u8; N]> {
-        // SAFETY: By the type invariant.
-        unsafe { headers(&self.packet) }
+    fn packet(&self) -> &RxPacket {
+        &self.packet
     }
 
     #[inline(always)]
