@@ -3,17 +3,39 @@
 # memory, no thread, no packet lost that was not for us. What the kernel says
 # of it in its log is judged by whoever started the guest.
 # tests/load-unload.sh [TIMES]
-# takes: 75
+# takes: 80
 
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 times=${1:-20}
 
-# The kernel's memory in KiB that could leak, page cache and free lists aside.
+# The kernel's memory in KiB that could leak, page cache and free lists aside. Of
+# what vmalloc gave, not what execmem_alloc() took: the kernel keeps the text of its
+# modules in areas of 2 MiB, one more of which it may need when a module comes while
+# another's text is still being given back, and which then stay for the next.
 kernel_memory() {
 	sync
 	echo 3 >/proc/sys/vm/drop_caches
 	sleep 1
-	awk '/^(SUnreclaim|VmallocUsed|Percpu|KernelStack|PageTables):/ { sum += $2 } END { print sum }' /proc/meminfo
+	awk '
+		/^(SUnreclaim|Percpu|KernelStack|PageTables):/ { sum += $2 }
+		match($0, / pages=[0-9]+/) && !/ execmem_alloc\+/ { sum += 4 * substr($0, RSTART + 7, RLENGTH - 7) }
+		END { print sum }
+	' /proc/meminfo /proc/vmallocinfo
+}
+
+# A load that goes on while nobody answers: what is sent is not waited for.
+start_load() {
+	(while :; do printf '\0\1\0\0\0\1\0\0get nothing\r\n' >/dev/udp/10.9.0.1/11211; done) 2>/dev/null &
+	local_load=$!
+	(while :; do client timeout 5 memcaslap -s $SERVER4 -U -T 1 -c 8 -w 1k -t 5s -F /run/load; done) >/dev/null 2>&1 &
+	load=$!
+}
+
+stop_load() {
+	kill "$load" "$local_load"
+	wait "$load" "$local_load" 2>/dev/null
+	# The last memcaslap ends by itself.
+	sleep 5
 }
 
 cycle() {
@@ -43,7 +65,7 @@ no_memory_lost() {
 	for _ in {1..10}; do
 		after=$(kernel_memory)
 		echo "KiB before: $before, after: $after"
-		[[ $((after - before)) -ge 2048 ]] || return 0
+		[[ $((after - before)) -ge 1024 ]] || return 0
 	done
 	return 1
 }
@@ -55,24 +77,26 @@ nothing_lost() {
 
 twin_lost_nothing() {
 	tail -n 12 /run/checks
+	grep '^Udp:' /proc/net/snmp
+	cat /proc/net/softnet_stat
 	return "$checks_status"
 }
 
 check 'topology' topology
 printf '%s\n' key '16 64 1' value '32 1024 1' cmd '0 0.1' '1 0.9' >/run/load
-check 'two turns to warm up' cycles 2
-before=$(kernel_memory)
-
 # What the link itself drops when the machine is slow is not what is looked for.
 echo 20000 >/proc/sys/net/core/netdev_max_backlog
 
-# A load that goes on while nobody answers: what is sent is not waited for.
+# The load fills caches of the kernel's that nobody empties.
+start_load
+check 'two turns to warm up' cycles 2
+stop_load
+before=$(kernel_memory)
+
 unbuckle-twin --port 11212 --memory 16 >/dev/null &
 other=$!
-(while :; do printf '\0\1\0\0\0\1\0\0get nothing\r\n' >/dev/udp/10.9.0.1/11211; done) 2>/dev/null &
-local_load=$!
-(while :; do client timeout 5 memcaslap -s $SERVER4 -U -T 1 -c 8 -w 1k -t 5s -F /run/load; done) >/dev/null 2>&1 &
-load=$!
+check 'a server on another port' blackbox wait --addr 127.0.0.1:11212 --timeout 10
+start_load
 client ping -q -i 0.05 -w 40 10.9.0.1 >/run/ping &
 ping=$!
 client blackbox checks --addr 10.9.0.1:11212 --duration 30 --timeout-ms 5000 >/run/checks 2>&1 &
@@ -85,8 +109,9 @@ checks_status=$?
 wait "$ping"
 check 'a server on another port lost nothing meanwhile' twin_lost_nothing
 check 'nor did ping' nothing_lost
-kill "$load" "$local_load" "$other"
-wait "$load" "$local_load" "$other" 2>/dev/null
+stop_load
+kill "$other"
+wait "$other" 2>/dev/null
 
 check 'no thread is left' no_thread
 check 'no memory is lost' no_memory_lost
