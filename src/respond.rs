@@ -35,7 +35,7 @@ pub(crate) struct Shared {
     pub(crate) kv: Kv<Kernel>,
     /// One for each who may answer: [`workers_max`] workers first, then the hook on each
     /// CPU.
-    pub(crate) counters: KVec<Counters>,
+    pub(crate) counters: KVVec<Counters>,
     /// One for each worker that there may be.
     pub(crate) lanes: KVec<Lane>,
     /// How many lanes have a worker: the first ones. Rust's own atomic, since each

@@ -174,10 +174,10 @@ fn reserve(settings: &Settings, rx: &Arc<Rx>) -> Result<Reservation<Rx>> {
 
 /// Zero all of them. A function of its own: they are large, for a kernel's stack.
 #[inline(never)]
-fn counters() -> Result<KVec<Counters>> {
+fn counters() -> Result<KVVec<Counters>> {
     let cpus = kernel::cpu::nr_cpu_ids() as usize;
     let count = workers_max().saturating_add(cpus);
-    let mut counters = KVec::with_capacity(count, GFP_KERNEL)?;
+    let mut counters = KVVec::with_capacity(count, GFP_KERNEL)?;
     for _ in 0..count {
         counters.push(Counters::new(), GFP_KERNEL)?;
     }
@@ -185,41 +185,47 @@ fn counters() -> Result<KVec<Counters>> {
 }
 
 /// The store, and what router and responders share.
+/// Not part of its caller: what each has on the stack would be added up.
+#[inline(never)]
 fn share(settings: &Settings, mut config: Config) -> Result<Arc<Shared>> {
     config.memory = params::memory(settings.memory)?;
     let budget = Budget::new(config.memory, &config, settings.responders)?;
     let region = Region::new(budget.store).inspect_err(|_| {
         pr_err!("memory={}: there is not so much\n", settings.memory);
     })?;
-    let kv = Kv::new(region, &config).map_err(|_| ENOMEM)?;
-    let responders = settings.responders;
-    let lent = budget::lent(budget.limit, responders);
-    let requests = Lent::new(lent, REQUEST_MAX)?;
+    let lent = budget::lent(budget.limit, settings.responders);
     let replies = Lent::new(lent, budget::reply(budget.limit))?;
     let replies = Arc::new(replies, GFP_KERNEL)?;
-    let stores = budget::stores(budget.limit, responders);
-    let pool = Pool::new(responders, stores, &replies)?;
-    let counters = counters()?;
-    let mut lanes = KVec::new();
-    for _ in 0..WORKERS_MAX {
-        lanes.push(Lane::new()?, GFP_KERNEL)?;
-    }
-    let shared = Shared {
-        kv,
-        counters,
-        lanes,
+    let stores = budget::stores(budget.limit, settings.responders);
+    // Made where it stays: it is large, for a kernel's stack.
+    let shared = try_init!(Shared {
+        // Each adaptor of a result would copy the store once more on the way.
+        kv: match Kv::new(region, &config) {
+            Ok(kv) => kv,
+            Err(_) => return Err(ENOMEM),
+        },
+        counters: counters()?,
+        lanes: lanes()?,
         active: AtomicUsize::new(0),
         manners: Manners::new(),
         rosters: Rosters::new()?,
-        pool,
+        pool: Pool::new(settings.responders, stores, &replies)?,
         budget,
         losses: Losses::new(),
         supplies: Supplies::new(),
-        requests,
+        requests: Lent::new(lent, REQUEST_MAX)?,
         replies,
         net: Net::initial(),
         port: settings.port,
         clock: Clock::new(),
-    };
-    Ok(Arc::new(shared, GFP_KERNEL)?)
+    });
+    Arc::init(shared, GFP_KERNEL)
+}
+
+fn lanes() -> Result<KVec<Lane>> {
+    let mut lanes = KVec::new();
+    for _ in 0..WORKERS_MAX {
+        lanes.push(Lane::new()?, GFP_KERNEL)?;
+    }
+    Ok(lanes)
 }

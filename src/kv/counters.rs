@@ -2,7 +2,7 @@
 //! What has been counted, per worker.
 
 use crate::limits::CLASSES_MAX;
-use core::array;
+use crate::store::{Place, Segment};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// A number that only grows, until `stats reset`. One thread at a time adds to
@@ -52,7 +52,7 @@ impl Counter {
     }
 }
 
-/// What is counted of each size class, by who does it.
+/// What is counted of each size class besides hits, by who does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PerClass {
     /// Storage commands, by the item that came.
@@ -76,6 +76,34 @@ pub enum PerClass {
 /// How many there are.
 pub(crate) const PER_CLASS: usize = PerClass::Crawled as usize + 1;
 
+/// What has been counted of a class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OfClass {
+    /// In the order of [`PerClass`].
+    pub commands: [u64; PER_CLASS],
+    /// Hits of items in its segments, hot, warm and cold; and of those that were in none,
+    /// since their page was being emptied.
+    pub hits: [u64; 4],
+}
+
+impl OfClass {
+    /// What has been added to an earlier count.
+    pub(crate) fn since(mut self, earlier: &Self) -> Self {
+        let counts = self.commands.iter_mut().chain(&mut self.hits);
+        for (count, before) in counts.zip(earlier.commands.iter().chain(&earlier.hits)) {
+            *count = count.saturating_sub(*before);
+        }
+        self
+    }
+
+    /// All hits.
+    pub(crate) fn get_hits(&self) -> u64 {
+        self.hits
+            .iter()
+            .fold(0, |sum, hits| sum.wrapping_add(*hits))
+    }
+}
+
 /// Numbers as [`Counter`]s are, but for their reset: what they were then is with the
 /// class.
 #[derive(Debug)]
@@ -84,6 +112,32 @@ struct ClassCounts([[AtomicU64; CLASSES_MAX]; PER_CLASS]);
 impl ClassCounts {
     const fn new() -> Self {
         Self([const { [const { AtomicU64::new(0) }; CLASSES_MAX] }; PER_CLASS])
+    }
+}
+
+/// Hits, by [`Segment::index`]; reset as [`Counter`]s are, all at once.
+#[derive(Debug)]
+struct Hits {
+    counts: [AtomicU64; Segment::COUNT],
+    since: AtomicU64,
+}
+
+impl Hits {
+    const fn new() -> Self {
+        Self {
+            counts: [const { AtomicU64::new(0) }; Segment::COUNT],
+            since: AtomicU64::new(0),
+        }
+    }
+
+    fn of(&self, segment: Segment) -> u64 {
+        let count = self.counts.get(segment.index());
+        count.map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    fn sum(&self) -> u64 {
+        let add = |sum: u64, count: &AtomicU64| sum.wrapping_add(count.load(Ordering::Relaxed));
+        self.counts.iter().fold(0, add)
     }
 }
 
@@ -96,17 +150,23 @@ macro_rules! counters {
         pub struct Counters {
             $($(#[$doc])* pub $name: Counter,)*
             classes: ClassCounts,
+            hits: Hits,
         }
 
         impl Counters {
             /// All zero.
             pub const fn new() -> Self {
-                Self { $($name: Counter::new(),)* classes: ClassCounts::new() }
+                Self {
+                    $($name: Counter::new(),)*
+                    classes: ClassCounts::new(),
+                    hits: Hits::new(),
+                }
             }
 
             /// All back to zero, but for those of classes, as `stats reset` asks.
             pub fn reset(&self) {
                 $(self.$name.reset();)*
+                self.hits.since.store(self.hits.sum(), Ordering::Relaxed);
             }
         }
     };
@@ -121,11 +181,7 @@ counters! {
     datagrams_out,
     /// Bytes of those datagrams, frame headers included.
     bytes_written,
-    /// Keys asked for by `get` and `gets`.
-    cmd_get,
-    /// Keys found.
-    get_hits,
-    /// Keys not found, those found dead included.
+    /// Keys that `get` and its like did not find, those found dead included.
     get_misses,
     /// Keys found, but past their exptime.
     get_expired,
@@ -196,15 +252,47 @@ impl Counters {
         }
     }
 
-    /// What all these have counted of a class, ever, in the order of [`PerClass`].
-    pub(crate) fn sums_of(all: &[Self], class: u8) -> [u64; PER_CLASS] {
-        array::from_fn(|what| {
-            all.iter().fold(0u64, |sum, counters| {
-                let counts = counters.classes.0.get(what);
-                let count = counts.and_then(|counts| counts.get(usize::from(class)));
-                sum.wrapping_add(count.map_or(0, |count| count.load(Ordering::Relaxed)))
-            })
-        })
+    /// Counts one more `get` that found an item there.
+    #[inline(always)]
+    pub(crate) fn count_hit(&self, segment: Segment) {
+        if let Some(count) = self.hits.counts.get(segment.index()) {
+            let more = count.load(Ordering::Relaxed).wrapping_add(1);
+            count.store(more, Ordering::Relaxed);
+        }
+    }
+
+    /// Keys that `get` commands, or the like, found.
+    pub fn get_hits(&self) -> u64 {
+        // It may be reset between the two.
+        let since = self.hits.since.load(Ordering::Relaxed);
+        self.hits.sum().saturating_sub(since)
+    }
+
+    /// Keys asked for by `get` and its like.
+    pub fn cmd_get(&self) -> u64 {
+        self.get_hits().wrapping_add(self.get_misses.get())
+    }
+
+    /// What all these have counted of a class, ever.
+    pub(crate) fn sums_of(all: &[Self], class: u8) -> OfClass {
+        let mut sums = OfClass::default();
+        for counters in all {
+            for (sum, counts) in sums.commands.iter_mut().zip(&counters.classes.0) {
+                let count = counts.get(usize::from(class));
+                *sum = sum.wrapping_add(count.map_or(0, |count| count.load(Ordering::Relaxed)));
+            }
+            for (segment, place) in Segment::all_of(class) {
+                let [hot, warm, cold, none] = &mut sums.hits;
+                let sum = match place {
+                    Place::Hot => hot,
+                    Place::Warm => warm,
+                    Place::Cold => cold,
+                    _ => none,
+                };
+                *sum = sum.wrapping_add(counters.hits.of(segment));
+            }
+        }
+        sums
     }
 }
 

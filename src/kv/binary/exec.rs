@@ -4,9 +4,9 @@
 use super::header::Status;
 use super::reply::{self, Body};
 use super::request::{Arith, Command, Frame, Get, Mode};
-use crate::exec::get_and_touch;
+use crate::exec::look;
 use crate::reply::{Full, Reply};
-use crate::store::{Change, Done, Entry, Exptime, Look, Lookup, Part, Value, Was};
+use crate::store::{Change, Done, Entry, Exptime, Part, Value, Was};
 use crate::{decimal, Context, Kv, PerClass, Platform, VERSION};
 
 /// What a command that changes something has to say.
@@ -119,24 +119,9 @@ fn get<P: Platform>(
     get: &Get<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
-    let found = match get.touch {
-        None => kv.get_if(
-            get.key,
-            Look::Use,
-            cx,
-            |value| put_value(kv, frame, get, value, reply),
-            Result::is_ok,
-        ),
-        Some(exptime) => get_and_touch(kv, cx, get.key, exptime, |value| {
-            put_value(kv, frame, get, value, reply)
-        }),
-    };
-    if let Lookup::Hit(Err(full)) = found {
-        return Err(full);
-    }
-    count(cx, get.touch.is_some(), &found);
-    match found {
-        Lookup::Hit(put) => put,
+    let put = |value: &Value<'_>| put_value(kv, frame, get, value, reply);
+    match look(kv, cx, get.key, get.touch, put)? {
+        true => Ok(()),
         _ if frame.quiet => Ok(()),
         _ if get.with_key => {
             let body = Body {
@@ -177,29 +162,6 @@ fn put_value<P: Platform>(
     }
 }
 
-/// As memcached counts: a gat is a touch.
-fn count<R>(cx: &Context<'_>, touch: bool, found: &Lookup<R>) {
-    let mine = cx.mine;
-    let (all, hits, misses) = if touch {
-        (&mine.cmd_touch, &mine.touch_hits, &mine.touch_misses)
-    } else {
-        (&mine.cmd_get, &mine.get_hits, &mine.get_misses)
-    };
-    all.inc();
-    match found {
-        Lookup::Hit(_) => hits.inc(),
-        Lookup::Miss => misses.inc(),
-        Lookup::Expired => {
-            misses.inc();
-            mine.get_expired.inc();
-        }
-        Lookup::Flushed => {
-            misses.inc();
-            mine.get_flushed.inc();
-        }
-    }
-}
-
 /// With a cas number, all three modes are cas.
 fn store<P: Platform>(
     kv: &Kv<P>,
@@ -231,11 +193,11 @@ fn store<P: Platform>(
             Answer::Refused(Status::NotFound) => cx.mine.cas_misses.inc(),
             Answer::Refused(Status::Exists) => {
                 cx.mine.cas_badval.inc();
-                cx.mine.count_in(updated.class, PerClass::CasBad);
+                cx.mine.count_in(updated.segment.class, PerClass::CasBad);
             }
             Answer::Ok { .. } => {
                 cx.mine.cas_hits.inc();
-                cx.mine.count_in(updated.class, PerClass::CasHit);
+                cx.mine.count_in(updated.segment.class, PerClass::CasHit);
             }
             _ => {}
         }
@@ -318,7 +280,7 @@ fn delete<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, key: &[u8], cas: u64) -> An
     match updated.done {
         Done::Removed => {
             cx.mine.delete_hits.inc();
-            cx.mine.count_in(updated.class, PerClass::Delete);
+            cx.mine.count_in(updated.segment.class, PerClass::Delete);
             Answer::Ok { cas: 0 }
         }
         _ if exists => Answer::Refused(Status::Exists),
@@ -350,7 +312,7 @@ fn arith<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, arith: &Arith<'_>, cas: u64)
             match hit {
                 true => {
                     hits.inc();
-                    mine.count_in(updated.class, what);
+                    mine.count_in(updated.segment.class, what);
                 }
                 false => cx.mine.total_items.inc(),
             }

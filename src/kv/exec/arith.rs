@@ -109,7 +109,7 @@ pub(super) fn step<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, step: &Step<'_>) -
                 true => cx.mine.total_items.inc(),
                 false => {
                     hits.inc();
-                    mine.count_in(updated.class, what);
+                    mine.count_in(updated.segment.class, what);
                 }
             }
         }

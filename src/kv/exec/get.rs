@@ -4,7 +4,7 @@
 use super::put_rest;
 use crate::reply::{Full, Reply};
 use crate::request::{Get, Keys};
-use crate::store::{Amend, Change, Held, Look, Lookup, Updated, Value, Was};
+use crate::store::{Amend, Change, Held, Look, Lookup, Segment, Updated, Value, Was};
 use crate::{Context, Kv, PerClass, Platform};
 
 const VALUE: &[u8; 6] = b"VALUE ";
@@ -35,7 +35,7 @@ pub(crate) fn get_alone<P: Platform>(
     hash: u64,
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
-    let item = match kv.look_up::<()>(key, hash, cx) {
+    let item = match kv.look_up(key, hash, cx) {
         Ok(item) => item,
         Err(missed) => return miss_alone(cx, &missed, reply),
     };
@@ -48,7 +48,11 @@ pub(crate) fn get_alone<P: Platform>(
 }
 
 #[inline(never)]
-fn miss_alone(cx: &Context<'_>, missed: &Lookup<()>, reply: &mut Reply<'_>) -> Result<(), Full> {
+fn miss_alone(
+    cx: &Context<'_>,
+    missed: &Lookup<Segment>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
     count_get(cx, missed);
     reply.put(END)
 }
@@ -124,7 +128,7 @@ fn answer<P: Platform, const N: usize>(
     behind: &[u8; N],
     reply: &mut Reply<'_>,
 ) -> Result<bool, Full> {
-    match kv.look_up::<()>(key, hash, cx) {
+    match kv.look_up(key, hash, cx) {
         Ok(item) => put_found(kv, cx, &item, behind, reply).map(|()| true),
         Err(missed) => {
             count_get(cx, &missed);
@@ -153,8 +157,7 @@ fn put_found<P: Platform, const N: usize>(
 #[inline(always)]
 fn count_hit<P: Platform>(cx: &Context<'_>, item: &Held<'_, P>) {
     item.use_it();
-    cx.mine.cmd_get.inc();
-    cx.mine.get_hits.inc();
+    cx.mine.count_hit(item.segment());
 }
 
 /// A value that is in several pieces, or nothing.
@@ -184,27 +187,12 @@ fn answer_more<P: Platform>(
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
     let mark = reply.mark();
-    let found = match get.touch {
-        None => kv.get_if(
-            key,
-            Look::Use,
-            cx,
-            |value| put_value(kv, value, get.cas, reply),
-            Result::is_ok,
-        ),
-        Some(exptime) => get_and_touch(kv, cx, key, exptime, |value| {
-            put_value(kv, value, get.cas, reply)
-        }),
-    };
-    if let Lookup::Hit(Err(full)) = found {
+    let put = |value: &Value<'_>| put_value(kv, value, get.cas, reply);
+    let found = look(kv, cx, key, get.touch, put).map(|_| ());
+    if found.is_err() {
         reply.rewind(mark);
-        return Err(full);
     }
-    match get.touch {
-        None => count_get(cx, &found),
-        Some(_) => count_touch(cx, matches!(found, Lookup::Hit(_))),
-    }
-    Ok(())
+    found
 }
 
 /// Called with the item locked: copies, and nothing else.
@@ -229,15 +217,34 @@ fn put_value<P: Platform>(
     put_rest(kv, value, reply)
 }
 
-/// Has the item answered by `found`, with a new exptime; touches nothing when the
-/// answer does not fit.
-pub(crate) fn get_and_touch<P: Platform>(
+/// Has the item answered by `found`, with a new exptime if there is one in `touch`, and counts
+/// that; when the answer does not fit, neither. Whether it was there.
+pub(crate) fn look<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    key: &[u8],
+    touch: Option<i64>,
+    found: impl FnMut(&Value<'_>) -> Result<(), Full>,
+) -> Result<bool, Full> {
+    if let Some(exptime) = touch {
+        return get_and_touch(kv, cx, key, exptime, found);
+    }
+    let found = kv.get_if(key, Look::Use, cx, found, Result::is_ok);
+    if let Lookup::Hit((Err(full), _)) = found {
+        return Err(full);
+    }
+    let found = found.map(|(_, segment)| segment);
+    count_get(cx, &found);
+    Ok(found.is_hit())
+}
+
+fn get_and_touch<P: Platform>(
     kv: &Kv<P>,
     cx: &Context<'_>,
     key: &[u8],
     exptime: i64,
     mut found: impl FnMut(&Value<'_>) -> Result<(), Full>,
-) -> Lookup<Result<(), Full>> {
+) -> Result<bool, Full> {
     let mut put = Ok(());
     let updated = kv.look_and_update(key, cx, |value| {
         put = value.map_or(Ok(()), &mut found);
@@ -250,16 +257,16 @@ pub(crate) fn get_and_touch<P: Platform>(
             Err(Full) => Change::Keep,
         }
     });
-    if put.is_ok() {
-        cx.mine.count_in(updated.class, PerClass::Touch);
-    }
-    looked_up(&updated, put)
+    put?;
+    let found = looked_up(&updated);
+    count_touch(cx, &found);
+    Ok(found.is_hit())
 }
 
 /// What an update that was a look as well has found.
-pub(super) fn looked_up<R>(updated: &Updated, hit: R) -> Lookup<R> {
+pub(super) fn looked_up(updated: &Updated) -> Lookup<Segment> {
     match updated.was {
-        Was::Live => Lookup::Hit(hit),
+        Was::Live => Lookup::Hit(updated.segment),
         Was::Missing => Lookup::Miss,
         Was::Expired => Lookup::Expired,
         Was::Flushed => Lookup::Flushed,
@@ -277,38 +284,36 @@ pub(super) fn touch<P: Platform>(
         used: true,
         ..Amend::default()
     };
-    let updated = kv.look_and_update(key, cx, |_| Change::Amend(amend));
-    let hit = updated.was == Was::Live;
-    count_touch(cx, hit);
-    cx.mine.count_in(updated.class, PerClass::Touch);
-    match hit {
+    let found = looked_up(&kv.look_and_update(key, cx, |_| Change::Amend(amend)));
+    count_touch(cx, &found);
+    match found.is_hit() {
         true => b"TOUCHED\r\n",
         false => b"NOT_FOUND\r\n",
     }
 }
 
 #[inline]
-pub(super) fn count_get<R>(cx: &Context<'_>, found: &Lookup<R>) {
-    cx.mine.cmd_get.inc();
+pub(super) fn count_get(cx: &Context<'_>, found: &Lookup<Segment>) {
     match found {
-        Lookup::Hit(_) => cx.mine.get_hits.inc(),
-        Lookup::Miss => cx.mine.get_misses.inc(),
-        Lookup::Expired => {
-            cx.mine.get_misses.inc();
-            cx.mine.get_expired.inc();
-        }
-        Lookup::Flushed => {
-            cx.mine.get_misses.inc();
-            cx.mine.get_flushed.inc();
-        }
+        Lookup::Hit(segment) => return cx.mine.count_hit(*segment),
+        Lookup::Miss => {}
+        Lookup::Expired => cx.mine.get_expired.inc(),
+        Lookup::Flushed => cx.mine.get_flushed.inc(),
     }
+    cx.mine.get_misses.inc();
 }
 
 /// As in memcached, a get that touches is a touch, and no get.
-pub(super) fn count_touch(cx: &Context<'_>, hit: bool) {
+pub(super) fn count_touch(cx: &Context<'_>, found: &Lookup<Segment>) {
     cx.mine.cmd_touch.inc();
-    match hit {
-        true => cx.mine.touch_hits.inc(),
-        false => cx.mine.touch_misses.inc(),
+    match found {
+        Lookup::Hit(segment) => {
+            cx.mine.touch_hits.inc();
+            return cx.mine.count_in(segment.class, PerClass::Touch);
+        }
+        Lookup::Miss => {}
+        Lookup::Expired => cx.mine.get_expired.inc(),
+        Lookup::Flushed => cx.mine.get_flushed.inc(),
     }
+    cx.mine.touch_misses.inc();
 }

@@ -139,7 +139,7 @@ fn delete<P: Platform>(
         b"HD" if flags.invalidate => {}
         b"HD" => {
             cx.mine.delete_hits.inc();
-            cx.mine.count_in(updated.class, PerClass::Delete);
+            cx.mine.count_in(updated.segment.class, PerClass::Delete);
         }
         _ => cx.mine.delete_misses.inc(),
     }

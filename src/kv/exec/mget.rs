@@ -7,8 +7,8 @@ use super::{put_rest, put_words, Word};
 use crate::limits::KEY_MAX;
 use crate::reply::{Full, Reply};
 use crate::request::{Flags, Meta, Scratch, BAD_FORMAT};
-use crate::store::{due, Amend, Cas, Change, Done, Entry, Look, Lookup, Value};
-use crate::{base64, Context, Kv, PerClass, Platform};
+use crate::store::{due, Amend, Cas, Change, Done, Entry, Look, Lookup, Segment, Value};
+use crate::{base64, Context, Kv, Platform};
 
 /// An item as `mg` shows it.
 struct View<'a> {
@@ -101,18 +101,18 @@ pub(super) fn get<P: Platform>(
             !matches!(looked, Looked::Answered(Err(Full)))
         });
         match found {
-            Lookup::Hit(Looked::Stale { idle, fetched }) => before = Some((idle, fetched)),
-            Lookup::Hit(Looked::Answered(Ok(()))) => {
-                count_get(cx, &found);
-                return Ok(());
-            }
-            Lookup::Hit(Looked::Answered(Err(full))) => {
+            Lookup::Hit((Looked::Stale { idle, fetched }, _)) => before = Some((idle, fetched)),
+            Lookup::Hit((Looked::Answered(Err(full)), _)) => {
                 reply.rewind(mark);
                 return Err(full);
             }
-            Lookup::Miss | Lookup::Expired | Lookup::Flushed => {
+            found => {
+                let found = found.map(|(_, segment)| segment);
                 count_get(cx, &found);
-                return miss(flags, reply);
+                return match found.is_hit() {
+                    true => Ok(()),
+                    false => miss(flags, reply),
+                };
             }
         }
     }
@@ -158,26 +158,23 @@ fn get_and_change<P: Platform>(
     if let Done::Stored { cas } = updated.done {
         cx.mine.total_items.inc();
         let class = kv.class_for_data(flags.key.len(), 0, 0);
-        count(cx, flags, &Lookup::Hit(()), class);
+        count(cx, flags, &Lookup::Hit(Segment::new_in(class)));
         let view = View::created(cas, flags.binary);
         return put(cx, flags, view, reply, |_| Ok(())).map(|_| ());
     }
-    let found = looked_up(&updated, ());
-    count(cx, flags, &found, updated.class);
-    match found {
-        Lookup::Hit(()) => Ok(()),
-        _ => miss(flags, reply),
+    let found = looked_up(&updated);
+    count(cx, flags, &found);
+    match found.is_hit() {
+        true => Ok(()),
+        false => miss(flags, reply),
     }
 }
 
 /// As in memcached, a hit that touches is a touch, and a miss is a miss.
-fn count(cx: &Context<'_>, flags: &Flags<'_>, found: &Lookup<()>, class: u8) {
-    match found {
-        Lookup::Hit(()) if flags.ttl.is_some() => {
-            count_touch(cx, true);
-            cx.mine.count_in(class, PerClass::Touch);
-        }
-        _ => count_get(cx, found),
+fn count(cx: &Context<'_>, flags: &Flags<'_>, found: &Lookup<Segment>) {
+    match flags.ttl.is_some() && found.is_hit() {
+        true => count_touch(cx, found),
+        false => count_get(cx, found),
     }
 }
 

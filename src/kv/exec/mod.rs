@@ -9,7 +9,7 @@ mod meta;
 mod mget;
 mod store;
 
-pub(crate) use self::get::{get, get_alone, get_and_touch};
+pub(crate) use self::get::{get, get_alone, look};
 use crate::base64;
 use crate::reply::{Full, Reply};
 use crate::request::{Flags, Request, Set, Store, ERROR};
@@ -110,7 +110,7 @@ fn delete<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, key: &[u8]) -> &'static [u8
     let updated = kv.update(key, cx, |_| Change::Remove);
     if updated.done == Done::Removed {
         cx.mine.delete_hits.inc();
-        cx.mine.count_in(updated.class, PerClass::Delete);
+        cx.mine.count_in(updated.segment.class, PerClass::Delete);
         b"DELETED\r\n"
     } else {
         cx.mine.delete_misses.inc();

@@ -137,8 +137,8 @@ pub(super) fn put<P: Platform>(
     count_cas(cx, put.mode, judged);
     match judged {
         _ if put.mode != Mode::Cas => {}
-        Judged::Store | Judged::Stale => cx.mine.count_in(updated.class, PerClass::CasHit),
-        _ => cx.mine.count_in(updated.class, PerClass::CasBad),
+        Judged::Store | Judged::Stale => cx.mine.count_in(updated.segment.class, PerClass::CasHit),
+        _ => cx.mine.count_in(updated.segment.class, PerClass::CasBad),
     }
     match (updated.done, judged) {
         (Done::Stored { cas }, _) => {

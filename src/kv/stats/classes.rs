@@ -3,7 +3,7 @@
 //! Classes are numbered from 1, as memcached's are.
 
 use super::{number, put_of};
-use crate::counters::PER_CLASS;
+use crate::counters::OfClass;
 use crate::reply::{Full, Reply};
 use crate::store::{ClassUsage, History};
 use crate::{Context, Counters, Kv, PerClass, Platform};
@@ -30,20 +30,15 @@ const COMMANDS: [&str; PerClass::Crawled as usize] = [
     "touch_hits",
 ];
 
-/// What has been counted of a class since that was last forgotten, in the order of
-/// [`PerClass`].
-fn counted(cx: &Context<'_>, class: u64, usage: &ClassUsage) -> [u64; PER_CLASS] {
+/// What has been counted of a class since that was last forgotten.
+fn counted(cx: &Context<'_>, class: u64, usage: &ClassUsage) -> OfClass {
     let index = u8::try_from(class.saturating_sub(1)).unwrap_or(u8::MAX);
-    let mut counted = Counters::sums_of(cx.all, index);
-    for (count, since) in counted.iter_mut().zip(usage.since) {
-        *count = count.saturating_sub(since);
-    }
-    counted
+    Counters::sums_of(cx.all, index).since(&usage.since)
 }
 
 /// How many items of a class the crawler has looked at.
-fn crawled(cx: &Context<'_>, class: u64, usage: &ClassUsage) -> u64 {
-    let [.., crawled] = counted(cx, class, usage);
+fn crawled(counted: &OfClass) -> u64 {
+    let [.., crawled] = counted.commands;
     crawled
 }
 
@@ -76,7 +71,7 @@ pub(super) fn sums<P: Platform>(kv: &Kv<P>, cx: &Context<'_>) -> [(&'static str,
         let history = &usage.history;
         let more = [
             history.crawler_reclaimed,
-            crawled(cx, class, &usage),
+            crawled(&counted(cx, class, &usage)),
             history.moves_to_cold,
             history.moves_to_warm,
             history.moves_within_lru,
@@ -102,6 +97,8 @@ pub(super) fn items<P: Platform>(
         }
         let [age_hot, age_warm, age_cold] = usage.ages.map(u64::from);
         let history = &usage.history;
+        let counted = counted(cx, class, &usage);
+        let [to_hot, to_warm, to_cold, _] = counted.hits;
         for (name, value) in [
             ("number", items),
             ("number_hot", hot),
@@ -124,12 +121,16 @@ pub(super) fn items<P: Platform>(
             ("evicted_unfetched", history.evicted_unfetched),
             ("evicted_active", history.evicted_active),
             ("crawler_reclaimed", history.crawler_reclaimed),
-            ("crawler_items_checked", crawled(cx, class, &usage)),
+            ("crawler_items_checked", crawled(&counted)),
             ("lrutail_reflocked", 0),
             ("moves_to_cold", history.moves_to_cold),
             ("moves_to_warm", history.moves_to_warm),
             ("moves_within_lru", history.moves_within_lru),
             ("direct_reclaims", direct_reclaims(history)),
+            ("hits_to_hot", to_hot),
+            ("hits_to_warm", to_warm),
+            ("hits_to_cold", to_cold),
+            ("hits_to_temp", 0),
         ] {
             reply.put(b"STAT items:")?;
             reply.put_decimal(class)?;
@@ -151,6 +152,7 @@ pub(super) fn slabs<P: Platform>(
     let mut active = 0u64;
     for (class, usage) in classes(kv, cx).filter(|(_, usage)| usage.pages != 0) {
         active = active.saturating_add(1);
+        let counted = counted(cx, class, &usage);
         for (name, value) in [
             ("chunk_size", usage.chunk_size),
             ("chunks_per_page", usage.chunks_per_page),
@@ -162,10 +164,11 @@ pub(super) fn slabs<P: Platform>(
             ("used_chunks", used_chunks(&usage)),
             ("free_chunks", usage.free_chunks),
             ("free_chunks_end", 0),
+            ("get_hits", counted.get_hits()),
         ] {
             put_of(reply, &[class], name, |reply| reply.put_decimal(value))?;
         }
-        for (name, count) in COMMANDS.iter().zip(counted(cx, class, &usage)) {
+        for (name, count) in COMMANDS.iter().zip(counted.commands) {
             put_of(reply, &[class], name, |reply| reply.put_decimal(count))?;
         }
     }

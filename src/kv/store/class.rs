@@ -15,7 +15,7 @@ use super::layout::Layout;
 use super::list::List;
 use super::pin;
 use super::value::{ClassUsage, History};
-use crate::counters::PER_CLASS;
+use crate::counters::OfClass;
 use crate::limits::PIN_CHUNK_MIN;
 use crate::platform::Memory;
 
@@ -55,7 +55,7 @@ pub(super) struct Class {
     /// What no shard counts.
     pub(super) history: History,
     /// What had been counted of commands when that was last forgotten.
-    since: [u64; PER_CLASS],
+    since: OfClass,
     /// Items that could not come since pages were last weighed.
     pub(super) lost: u64,
 }
@@ -197,7 +197,7 @@ impl Class {
     }
 
     /// Begins to count anew, with commands from those on.
-    pub(super) fn reset(&mut self, since: [u64; PER_CLASS]) {
+    pub(super) fn reset(&mut self, since: OfClass) {
         self.history = History::default();
         self.since = since;
     }

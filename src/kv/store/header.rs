@@ -63,7 +63,7 @@ impl Marks {
 
 /// Where a chunk is: bits 28 to 30 of its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// In its class's list of free chunks.
     Free,
     /// In a segment of its class's order of use.
@@ -83,6 +83,18 @@ pub(super) enum Place {
 }
 
 impl Place {
+    /// All of them, in order.
+    pub(super) const ALL: [Self; 8] = [
+        Place::Free,
+        Place::Hot,
+        Place::Warm,
+        Place::Cold,
+        Place::Held,
+        Place::Drained,
+        Place::Left,
+        Place::Piece,
+    ];
+
     /// Whether it is in a segment of an order of use.
     #[inline(always)]
     pub(super) fn is_listed(self) -> bool {
@@ -97,7 +109,7 @@ impl Place {
 
     #[inline(always)]
     fn of(shape: u32) -> Self {
-        match (shape & PLACE).wrapping_shr(PLACE_SHIFT) {
+        match place_bits(shape) {
             0 => Place::Free,
             1 => Place::Hot,
             2 => Place::Warm,
@@ -112,6 +124,13 @@ impl Place {
 
 const PLACE_SHIFT: u32 = 28;
 pub(super) const PLACE: u32 = 7 << PLACE_SHIFT;
+
+/// A [`Place`] as a number.
+#[inline(always)]
+fn place_bits(shape: u32) -> u8 {
+    // Three bits.
+    (shape & PLACE).wrapping_shr(PLACE_SHIFT) as u8
+}
 
 const _: () = assert!(crate::limits::ITEM_MAX <= 1 << DATA_LEN_BITS);
 
@@ -237,6 +256,12 @@ impl<'a> Header<'a> {
     #[inline(always)]
     pub(super) fn place(self) -> Place {
         Place::of(self.load_shape())
+    }
+
+    /// As [`Header::place`], as a number.
+    #[inline(always)]
+    pub(super) fn place_bits(self) -> u8 {
+        place_bits(self.load_shape())
     }
 
     /// As [`Header::place`], by who has the shard of the chunk and not its stripe: if that is

@@ -210,7 +210,8 @@ impl Layout {
     /// taken: a page has to be empty to be moved.
     #[inline]
     pub(super) fn class_of<M: Memory>(&self, arena: &Arena<M>, item: Item) -> u8 {
-        u8::try_from(self.owner_of(arena, item)).unwrap_or(u8::MAX)
+        // Cut: there are few classes, and nobody is all bits.
+        self.owner_of(arena, item) as u8
     }
 
     /// Whether it is that one.

@@ -22,6 +22,7 @@ impl<P: Platform> Kv<P> {
     /// # Errors
     ///
     /// [`Error`] when the region's size is out of range, or no lock can be had.
+    #[inline(never)] // It takes kilobytes of the stack.
     pub fn new(memory: P::Memory, config: &Config) -> Result<Self, Error> {
         let mut config = config.mended();
         config.memory = config.memory.max(memory.len());

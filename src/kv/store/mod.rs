@@ -53,6 +53,7 @@ mod order;
 mod pin;
 mod plain;
 mod reserve;
+mod segment;
 mod shard;
 mod table;
 mod update;
@@ -64,6 +65,7 @@ use self::arena::Arena;
 use self::class::Class;
 pub use self::config::{parse_growth, Config, Error, Wrong};
 use self::header::Header;
+pub(crate) use self::header::Place;
 pub use self::hold::Chunk;
 use self::item::Item;
 use self::layout::Layout;
@@ -72,6 +74,7 @@ use self::life::Life;
 pub use self::pin::Pin;
 pub use self::plain::{Condition, Head, Plain, Put};
 use self::reserve::Reserve;
+pub use self::segment::Segment;
 use self::shard::{Shard, Spread};
 use self::table::{Found, Stripe};
 pub use self::usage::Usage;
@@ -159,6 +162,12 @@ impl<P: Platform> Held<'_, P> {
         self.found.header.set_used(self.now.0);
     }
 
+    /// Where it is.
+    #[inline(always)]
+    pub(crate) fn segment(&self) -> Segment {
+        self.kv.segment(self.found.item, self.found.header)
+    }
+
     #[inline(always)]
     pub(crate) fn value(&self) -> Value<'_> {
         self.kv
@@ -178,10 +187,12 @@ impl<P: Platform> Kv<P> {
         found: impl FnOnce(&Value<'_>) -> R,
     ) -> Lookup<R> {
         self.get_if(key, look, cx, found, |_| true)
+            .map(|(found, _)| found)
     }
 
     /// As [`Kv::get`], but the item is used only if `done` says so of what was found:
-    /// who comes back to look again, with more room for an answer, uses it once.
+    /// who comes back to look again, with more room for an answer, uses it once. Where
+    /// the item is comes with it.
     pub(crate) fn get_if<R>(
         &self,
         key: &[u8],
@@ -189,15 +200,16 @@ impl<P: Platform> Kv<P> {
         cx: &Context<'_>,
         found: impl FnOnce(&Value<'_>) -> R,
         done: impl FnOnce(&R) -> bool,
-    ) -> Lookup<R> {
+    ) -> Lookup<(R, Segment)> {
         let hash = self.hasher.hash(key);
         match self.look_up(key, hash, cx) {
             Ok(item) => {
+                let segment = item.segment();
                 let found = found(&item.value());
                 if look == Look::Use && done(&found) {
                     item.use_it();
                 }
-                Lookup::Hit(found)
+                Lookup::Hit((found, segment))
             }
             Err(missed) => missed,
         }
@@ -269,6 +281,12 @@ impl<P: Platform> Kv<P> {
     /// The size class of an item.
     pub fn class_of(&self, value: &Value<'_>) -> u8 {
         self.layout.class_of(&self.arena, value.item)
+    }
+
+    #[inline(always)]
+    fn segment(&self, item: Item, header: Header<'_>) -> Segment {
+        let class = self.layout.class_of(&self.arena, item);
+        Segment::of(class, header)
     }
 
     /// The class that an item is for whose data have that length; none has the largest

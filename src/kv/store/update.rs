@@ -8,6 +8,7 @@ use super::evict::{Busy, Mine, Room};
 use super::gate::Hands;
 use super::header::Mark;
 use super::item::{self, Item};
+use super::segment::Segment;
 use super::table::Stripe;
 use super::value::{Amend, Cas, Change, Done, Entry, Exptime, Part, Updated, Value, Was};
 use super::write::NewItem;
@@ -110,7 +111,7 @@ impl<P: Platform> Kv<P> {
         cx: &Context<'_>,
         mut decide: impl FnMut(Option<&Value<'_>>) -> Change<'c>,
     ) -> Updated {
-        let mut was = (Was::Missing, u8::MAX);
+        let mut was = (Was::Missing, Segment::NONE);
         let mut hands = Hands::new(self);
         let mut wanted = None;
         let mut done = Done::NoMemory;
@@ -132,19 +133,19 @@ impl<P: Platform> Kv<P> {
             Done::NoMemory => self.count_refusal(wanted),
             _ => {}
         }
-        let (was, class) = was;
-        Updated { was, done, class }
+        let (was, segment) = was;
+        Updated { was, done, segment }
     }
 
     /// Nothing has been done if this fails; it says what is wanting, and where.
     /// `spare` are chunks that the caller holds, and are used if they fit; `was` is what
-    /// was there, and the class of a live item.
+    /// was there, and where a live item was.
     fn try_update<'c>(
         &self,
         key: &[u8],
         cx: &Context<'_>,
         decide: &mut impl FnMut(Option<&Value<'_>>) -> Change<'c>,
-        was: &mut (Was, u8),
+        was: &mut (Was, Segment),
         spare: &mut Spare,
     ) -> Result<Done, (u8, Busy)> {
         let hash = self.hash(key);
@@ -162,9 +163,11 @@ impl<P: Platform> Kv<P> {
         };
         let live = found.filter(|_| life == Was::Live);
         let value = live.map(|found| self.value_of(found.item, found.header, key.len(), cx.now));
+        let segment = live.map_or(Segment::NONE, |found| {
+            self.segment(found.item, found.header)
+        });
+        *was = (life, segment);
         let (found, live) = (found.map(|found| found.item), live.map(|found| found.item));
-        let class = live.map_or(u8::MAX, |live| self.layout.class_of(&self.arena, live));
-        *was = (life, class);
         match decide(value.as_ref()) {
             Change::Keep => Ok(Done::Nothing),
             Change::Remove => {

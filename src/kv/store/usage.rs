@@ -6,7 +6,7 @@ use core::sync::atomic::Ordering;
 use super::order::Order;
 use super::value::ClassUsage;
 use super::Kv;
-use crate::counters::PER_CLASS;
+use crate::counters::OfClass;
 use crate::{Now, Platform};
 
 /// What is in a store at one moment.
@@ -70,7 +70,7 @@ impl<P: Platform> Kv<P> {
 
     /// Has all classes forget what has happened; `counted` says what has been counted of
     /// commands for each until now.
-    pub(crate) fn reset_classes(&self, counted: impl Fn(u8) -> [u64; PER_CLASS]) {
+    pub(crate) fn reset_classes(&self, counted: impl Fn(u8) -> OfClass) {
         for (index, class) in (0u8..).zip(self.classes.iter()) {
             class.lock().reset(counted(index));
             self.each_order(index, Order::reset);

@@ -3,7 +3,8 @@
 
 use super::header::{Header, Mark};
 use super::item::{Item, HEADER};
-use crate::counters::PER_CLASS;
+use super::segment::Segment;
+use crate::counters::OfClass;
 use crate::{decimal, Now};
 
 /// What was found under a key.
@@ -17,6 +18,23 @@ pub enum Lookup<R> {
     Expired,
     /// An item from before the last `flush_all`.
     Flushed,
+}
+
+impl<R> Lookup<R> {
+    pub(crate) fn is_hit(&self) -> bool {
+        matches!(self, Self::Hit(_))
+    }
+
+    /// The same, with something else made of the item.
+    #[inline(always)]
+    pub(crate) fn map<S>(self, hit: impl FnOnce(R) -> S) -> Lookup<S> {
+        match self {
+            Self::Hit(found) => Lookup::Hit(hit(found)),
+            Self::Miss => Lookup::Miss,
+            Self::Expired => Lookup::Expired,
+            Self::Flushed => Lookup::Flushed,
+        }
+    }
 }
 
 /// A live item, while it is locked: to be looked at and copied, nothing else.
@@ -285,8 +303,8 @@ pub struct Updated {
     pub was: Was,
     /// What was done.
     pub done: Done,
-    /// The class of the live item that was there; none has the largest number.
-    pub class: u8,
+    /// Where the live item was that was there.
+    pub segment: Segment,
 }
 
 /// How far a walk over all items has come.
@@ -332,7 +350,7 @@ pub struct ClassUsage {
     /// What has happened to it.
     pub history: History,
     /// What commands had been counted when that began.
-    pub since: [u64; PER_CLASS],
+    pub since: OfClass,
 }
 
 /// What has happened to a class's items.

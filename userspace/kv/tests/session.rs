@@ -178,8 +178,8 @@ fn a_large_multi_get_is_sent_in_pieces() {
         assert!(said == expected.clone() + &tail);
         assert!(stream.writes > 5);
         // Counted once, however often it was interrupted.
-        assert_eq!(stream.counters().cmd_get.get(), 82);
-        assert_eq!(stream.counters().get_hits.get(), 41);
+        assert_eq!(stream.counters().cmd_get(), 82);
+        assert_eq!(stream.counters().get_hits(), 41);
     }
 }
 

@@ -91,6 +91,7 @@ fn commands_are_counted_as_what_they_are() {
         ("incr k 1\r\n", ""),
         ("touch k 0\r\n", "cmd_touch+1 touch_hits+1"),
         ("touch i 0\r\n", "cmd_touch+1 touch_misses+1"),
+        ("get k i\r\n", "cmd_get+2 get_hits+1 get_misses+1"),
         ("gat 0 k i\r\n", "cmd_touch+2 touch_hits+1 touch_misses+1"),
         ("mg k v\r\n", "cmd_meta+1 cmd_get+1 get_hits+1"),
         ("mg i\r\n", "cmd_meta+1 cmd_get+1 get_misses+1"),
@@ -109,6 +110,7 @@ fn commands_are_counted_as_what_they_are() {
         ("me n\r\nmn\r\n", "cmd_meta+2"),
         ("flush_all\r\n", "cmd_flush+1"),
         ("get n\r\n", "cmd_get+1 get_misses+1 get_flushed+1"),
+        ("gat 0 n\r\n", "cmd_touch+1 get_flushed+1 touch_misses+1"),
     ] {
         let before = session.stats();
         session.ask(text);
@@ -227,7 +229,7 @@ fn bytes_count_frame_headers_of_every_datagram() {
 fn sums_are_over_all_workers_and_reset_is_for_all() {
     let session = Session::new(MIB);
     session.set("k", 0, "x");
-    session.counters[1].cmd_get.add(5);
+    session.counters[1].get_misses.add(5);
     session.get("k");
     assert_eq!(session.stat("cmd_get"), 6);
     assert_eq!(session.ask("stats reset\r\n"), "RESET\r\n");
@@ -245,6 +247,9 @@ fn what_is_counted_by_class_makes_up_what_is_counted_in_all() {
             let len = value.len();
             session.ask(format!("{command} {key} 0 0 {len}\r\n{value}\r\n"));
         }
+        session.ask(format!(
+            "get {key} no\r\ngets {key}\r\nmg {key} v\r\nmn\r\n"
+        ));
         session.ask(format!("cas {key} 0 0 1 1\r\n1\r\n"));
         session.ask(format!(
             "ms {key} 2 E9\r\n10\r\nms {key} 2 C9 E5\r\n10\r\nms {key} 2 C9\r\n10\r\n"
@@ -262,6 +267,7 @@ fn what_is_counted_by_class_makes_up_what_is_counted_in_all() {
         session.ask(format!("set {key} 0 0 1\r\n123\r\n"));
     }
     let names = [
+        "get_hits",
         "cmd_set",
         "delete_hits",
         "incr_hits",
@@ -289,6 +295,38 @@ fn what_is_counted_by_class_makes_up_what_is_counted_in_all() {
     }
     session.ask("set s 0 0 1\r\n1\r\n");
     assert_eq!(sum("cmd_set"), 1);
+}
+
+#[test]
+fn hits_are_those_of_the_segment_that_the_item_was_in() {
+    let session = Session::in_one_stripe(MIB);
+    let names = ["hot", "warm", "cold", "temp"].map(|segment| format!("hits_to_{segment}"));
+    let hits = || -> Vec<u64> {
+        let lines = lines(&session, "items");
+        let of = |name: &String| {
+            let those = lines.iter().filter(|(line, _)| line.ends_with(name));
+            those.map(|(_, value)| value.parse::<u64>().unwrap()).sum()
+        };
+        names.iter().map(of).collect()
+    };
+    let fill = |numbers: std::ops::Range<usize>| {
+        for number in numbers {
+            session.set(&format!("key{number}"), 0, &"v".repeat(300));
+        }
+    };
+    // Used twice, it goes to warm when it has grown old; the other to cold.
+    session.set("warm", 0, &"v".repeat(300));
+    session.ask("get warm\r\nget warm\r\n");
+    fill(0..1000);
+    session.set("cold", 0, &"v".repeat(300));
+    fill(1000..3000);
+    assert_eq!(hits(), [2, 0, 0, 0]);
+    session.ask("get warm cold\r\n");
+    assert_eq!(hits(), [2, 1, 1, 0]);
+    session.ask("stats reset\r\n");
+    session.ask("get warm\r\n");
+    assert_eq!(hits(), [0, 1, 0, 0]);
+    assert_eq!(session.stat("get_hits"), 1);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use host::Userspace;
-use kv::{Counter, Counters, CpuTime, Host, Kv, Now};
+use kv::{Counters, CpuTime, Host, Kv, Now};
 use nix::sys::resource::{getrusage, UsageWho};
 use nix::sys::time::{TimeVal, TimeValLike};
 
@@ -65,19 +65,17 @@ impl Status {
 
     /// One line about everything served.
     pub(crate) fn totals(&self, kv: &Kv<Userspace>, all: &[Counters]) -> String {
-        let sum = |pick: fn(&Counters) -> &Counter| -> u64 {
-            all.iter().map(|counters| pick(counters).get()).sum()
-        };
+        let sum = |pick: fn(&Counters) -> u64| -> u64 { all.iter().map(pick).sum() };
         let usage = kv.usage();
         format!(
             "unbuckle-twin: {} datagrams in, {} out; {} gets ({} hits), {} sets; \
              {} evictions; {} items in {} bytes at the end",
-            sum(|c| &c.datagrams_in),
-            sum(|c| &c.datagrams_out),
-            sum(|c| &c.cmd_get),
-            sum(|c| &c.get_hits),
-            sum(|c| &c.cmd_set),
-            sum(|c| &c.evictions),
+            sum(|c| c.datagrams_in.get()),
+            sum(|c| c.datagrams_out.get()),
+            sum(Counters::cmd_get),
+            sum(Counters::get_hits),
+            sum(|c| c.cmd_set.get()),
+            sum(|c| c.evictions.get()),
             usage.items,
             usage.bytes,
         )
