@@ -50,8 +50,12 @@ impl std::fmt::Display for Size {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     /// Finds a key that is there, any as likely as any other, and copies its
-    /// value out.
+    /// value out. The processor knows what is looked for next, and may begin with it.
     Hit,
+    /// The same, but which key is next is known when the value is there: as when
+    /// each get is a request of its own, with far more between two than a processor
+    /// looks ahead.
+    HitAfterHit,
     /// Looks for a key that is not there.
     Miss,
     /// Copies a value in, under a key that is there.
@@ -64,12 +68,20 @@ pub enum Work {
 
 impl Work {
     /// All of it.
-    pub const ALL: [Work; 5] = [Work::Hit, Work::Miss, Work::Set, Work::Evict, Work::Mix];
+    pub const ALL: [Work; 6] = [
+        Work::Hit,
+        Work::HitAfterHit,
+        Work::Miss,
+        Work::Set,
+        Work::Evict,
+        Work::Mix,
+    ];
 
     /// A name for tables.
     pub fn name(self) -> &'static str {
         match self {
             Work::Hit => "get hit",
+            Work::HitAfterHit => "get hit after hit",
             Work::Miss => "get miss",
             Work::Set => "set",
             Work::Evict => "set with eviction",
@@ -147,18 +159,27 @@ impl Hands {
     fn turn(&mut self, cache: &impl Cache, work: Work, seed: u64, count: u64) -> u64 {
         let Self { key, value, buffer } = self;
         let mut found = 0;
+        // What the last value says of the next key: nothing, for its bytes are alike.
+        // Only nobody knows before they are there.
+        let mut told = 0;
         for step in 0..count {
             let place = seed.wrapping_add(step);
-            let known = mix(place ^ 0x5bd1_e995) % ITEMS;
+            let known = mix(place ^ 0x5bd1_e995 ^ told) % ITEMS;
             let hit = match work {
                 Work::Mix if place % 10 == 0 => cache.set(key.of(known), value),
-                Work::Hit | Work::Mix => cache.get(key.of(known), buffer),
+                Work::Hit | Work::HitAfterHit | Work::Mix => cache.get(key.of(known), buffer),
                 Work::Miss => cache.get(key.of(known + ITEMS), buffer),
                 Work::Set => cache.set(key.of(known), value),
                 // Never the same key twice.
                 Work::Evict => cache.set(key.of(place | 1 << 63), value),
             };
             found += u64::from(hit);
+            if work == Work::HitAfterHit {
+                told = buffer
+                    .first()
+                    .zip(buffer.last())
+                    .map_or(0, |(a, b)| u64::from(a ^ b));
+            }
         }
         black_box(buffer);
         found
