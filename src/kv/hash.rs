@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The hash of keys, which is strongly universal: over the choice of the secret, the
-//! hashes of any two different keys are uniform and independent of each other, so that
-//! any `b` bits of them are the same with a chance of one in `2^b`, exactly. Who chooses
-//! keys without having seen secret or hashes aims no better than chance.
+//! The hash of keys. Of keys with up to sixteen bytes it is strongly universal: over the
+//! choice of the secret, the hashes of any two different keys are uniform and independent of
+//! each other, so that any `b` bits of them are the same with a chance of one in `2^b`, exactly.
+//! For longer ones that chance is larger by one in `2^64` at most. Who chooses keys without
+//! having seen secret or hashes aims no better than chance.
 //!
-//! A key is a number of words: its length, its last eight bytes, and those before them,
-//! eight at a time from the front, so that some of them are in two words. A shorter key has
-//! one word beside its length. Different keys are different words: the lengths are different,
-//! or one of as many words is. There are coefficients of 128 bits, and
+//! A key of up to sixteen bytes is a number of words: its length, its last eight bytes, and
+//! if there are more than those its first eight, so that some may be in both. Different
+//! keys are different words: the lengths are different, or one of as many words is. There are
+//! coefficients of 128 bits, and
 //!
 //! ```text
 //! sum = first + length * coefficient + last word * coefficient + …  (mod 2^128)
@@ -21,6 +22,18 @@
 //! its coefficient is uniform in all bits above the lowest 63, whatever is added, and so is
 //! the difference of the sums in their upper halves; `first` makes one of them uniform by
 //! itself.
+//!
+//! A longer key is made short first. It is blocks of two words: its last sixteen bytes, and
+//! those before them, sixteen at a time from the front, so that some may be in two blocks. With
+//! two more secret words for each place,
+//!
+//! ```text
+//! short = (word + secret) * (other word + secret) + …  (mod 2^128, the sums in brackets mod 2^64)
+//! ```
+//!
+//! (NH in Black, Halevi, Krawczyk, Krovetz and Rogaway, "UMAC: fast and secure message
+//! authentication", 1999). Two different keys of one length have the same with a chance of one
+//! in `2^64` at most, as is shown there. Its two words take the place of the key's, beside the length.
 //!
 //! Sums are linear, and could be solved by somebody who learns enough of them. A bijection
 //! that is not linear is put over them to stand in his way: that is no proof. It makes
@@ -107,16 +120,28 @@ fn few(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, shift_in)
 }
 
-/// Words of the longest key but the last one.
-const WORDS: usize = (KEY_MAX - 1) / 8;
+/// Bytes of a block of a long key.
+const BLOCK: usize = 16;
+
+/// Blocks of the longest key but the last one.
+const BLOCKS: usize = (KEY_MAX - 1) / BLOCK;
+
+/// The lower half and the upper one.
+#[inline(always)]
+fn words(wide: u128) -> [u64; 2] {
+    [wide as u64, wide.wrapping_shr(64) as u64]
+}
 
 /// The function under a secret.
 pub struct Keyed {
     first: u128,
-    /// Coefficients: of the length, of the last word, and of those before it.
+    /// Coefficients: of the length, of the last word, and of that before it.
     length: u128,
     last: u128,
-    others: [u128; WORDS],
+    front: u128,
+    /// What is added to the words of a long key: to its last block's, and to the others'.
+    last_block: [u64; 2],
+    blocks: [[u64; 2]; BLOCKS],
     /// Of the bijection: an odd number.
     factor: u64,
     /// For [`Keyed::name`].
@@ -136,7 +161,9 @@ impl Keyed {
             first: wide(),
             length: wide(),
             last: wide(),
-            others: core::array::from_fn(|_| wide()),
+            front: wide(),
+            last_block: [draw(), draw()],
+            blocks: core::array::from_fn(|_| [draw(), draw()]),
             factor: draw() | 1,
             names: [draw(), draw()],
         }
@@ -170,39 +197,52 @@ impl Keyed {
             sum = sum.wrapping_add(coefficient.wrapping_mul(u128::from(word)));
         };
         add(&self.length, bytes.len() as u64);
+        if bytes.len() > BLOCK {
+            let [low, high] = self.short(bytes, go_on)?;
+            add(&self.last, low);
+            add(&self.front, high);
+            return Some(self.finish(sum));
+        }
         add(&self.last, last);
-        let (first, others) = self.others.split_first()?;
-        let mut rest = bytes;
-        if rest.len() > 8 {
-            let (word, behind) = rest.split_first_chunk()?;
-            let word = u64::from_le_bytes(*word);
+        if bytes.len() > 8 {
+            let word = u64::from_le_bytes(*bytes.first_chunk()?);
             if !go_on(word) {
                 return None;
             }
-            add(first, word);
-            rest = behind;
-            let mut coefficients = others.iter();
-            while rest.len() > 8 {
-                let (Some((word, behind)), Some(coefficient)) =
-                    (rest.split_first_chunk(), coefficients.next())
-                else {
-                    break;
-                };
-                let word = u64::from_le_bytes(*word);
-                if !go_on(word) {
-                    return None;
-                }
-                add(coefficient, word);
-                rest = behind;
-            }
+            add(&self.front, word);
         }
         Some(self.finish(sum))
     }
 
+    /// Two words for those of a long key.
+    #[inline(always)]
+    fn short(&self, bytes: &[u8], go_on: impl Fn(u64) -> bool) -> Option<[u64; 2]> {
+        let mut sum = 0u128;
+        let mut add = |block: &[u8; BLOCK], [a, b]: &[u64; 2]| {
+            let [low, high] = words(u128::from_le_bytes(*block));
+            let product =
+                u128::from(low.wrapping_add(*a)).wrapping_mul(high.wrapping_add(*b).into());
+            sum = sum.wrapping_add(product);
+            go_on(low) && go_on(high)
+        };
+        let mut rest = bytes;
+        let mut blocks = self.blocks.iter();
+        while rest.len() > BLOCK {
+            let (Some((block, behind)), Some(secret)) = (rest.split_first_chunk(), blocks.next())
+            else {
+                break;
+            };
+            if !add(block, secret) {
+                return None;
+            }
+            rest = behind;
+        }
+        add(bytes.last_chunk()?, &self.last_block).then(|| words(sum))
+    }
+
     #[inline(always)]
     fn finish(&self, sum: u128) -> u64 {
-        // Cut to its upper half.
-        let high = sum.wrapping_shr(64) as u64;
+        let [_, high] = words(sum);
         let mixed = (high ^ high.wrapping_shr(32)).wrapping_mul(self.factor);
         mixed ^ mixed.wrapping_shr(32)
     }

@@ -367,16 +367,16 @@ fn same(one: &[u8], other: &[u8]) -> bool {
     else {
         return false;
     };
-    first == other_first && (one.len() <= 8 || same_eights(one, other))
+    first == other_first && (one.len() <= 8 || same_sixteens(one, other))
 }
 
-/// As [`same`], of bytes whose last eight are the same.
+/// As [`same`], of bytes whose last eight are the same, sixteen at a time.
 #[inline(always)]
-fn same_eights(one: &[u8], other: &[u8]) -> bool {
+fn same_sixteens(one: &[u8], other: &[u8]) -> bool {
     let (mut one, mut other) = (one, other);
-    while one.len() > 8 {
+    while one.len() > 16 {
         let (Some((first, behind)), Some((other_first, other_behind))) =
-            (one.split_first_chunk::<8>(), other.split_first_chunk())
+            (one.split_first_chunk::<16>(), other.split_first_chunk())
         else {
             return false;
         };
@@ -385,7 +385,8 @@ fn same_eights(one: &[u8], other: &[u8]) -> bool {
         }
         (one, other) = (behind, other_behind);
     }
-    true
+    // Of less than eight are the last that are left.
+    one.first_chunk::<8>() == other.first_chunk()
 }
 
 /// As [`same`], of less than eight bytes.

@@ -170,8 +170,19 @@ impl<P: Platform> Held<'_, P> {
 
     #[inline(always)]
     pub(crate) fn value(&self) -> Value<'_> {
-        self.kv
-            .value_of(self.found.item, self.found.header, self.key_len, self.now)
+        let Found { item, header, .. } = self.found;
+        match self.whole_text() {
+            None => self.kv.value_of(item, header, self.key_len, self.now),
+            Some(text) => Value {
+                text,
+                text_len: text.len(),
+                head_len: header.head_len(self.key_len),
+                key_len: self.key_len,
+                item,
+                header,
+                now: self.now,
+            },
+        }
     }
 }
 
@@ -186,8 +197,17 @@ impl<P: Platform> Kv<P> {
         cx: &Context<'_>,
         found: impl FnOnce(&Value<'_>) -> R,
     ) -> Lookup<R> {
-        self.get_if(key, look, cx, found, |_| true)
-            .map(|(found, _)| found)
+        let hash = self.hasher.hash(key);
+        match self.look_up(key, hash, cx) {
+            Ok(item) => {
+                let found = found(&item.value());
+                if look == Look::Use {
+                    item.use_it();
+                }
+                Lookup::Hit(found)
+            }
+            Err(missed) => missed,
+        }
     }
 
     /// As [`Kv::get`], but the item is used only if `done` says so of what was found:
