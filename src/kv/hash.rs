@@ -217,27 +217,18 @@ impl Keyed {
     /// Two words for those of a long key.
     #[inline(always)]
     fn short(&self, bytes: &[u8], go_on: impl Fn(u64) -> bool) -> Option<[u64; 2]> {
-        let mut sum = 0u128;
-        let mut add = |block: &[u8; BLOCK], [a, b]: &[u64; 2]| {
+        let product = |block: &[u8; BLOCK], [a, b]: &[u64; 2]| {
             let [low, high] = words(u128::from_le_bytes(*block));
-            let product =
-                u128::from(low.wrapping_add(*a)).wrapping_mul(high.wrapping_add(*b).into());
-            sum = sum.wrapping_add(product);
-            go_on(low) && go_on(high)
+            let factors = [low.wrapping_add(*a), high.wrapping_add(*b)].map(u128::from);
+            let [one, other] = factors;
+            (go_on(low) && go_on(high)).then_some(one.wrapping_mul(other))
         };
-        let mut rest = bytes;
-        let mut blocks = self.blocks.iter();
-        while rest.len() > BLOCK {
-            let (Some((block, behind)), Some(secret)) = (rest.split_first_chunk(), blocks.next())
-            else {
-                break;
-            };
-            if !add(block, secret) {
-                return None;
-            }
-            rest = behind;
+        let mut sum = product(bytes.last_chunk()?, &self.last_block)?;
+        let (_, others) = bytes.split_last()?;
+        for (block, secret) in others.chunks_exact(BLOCK).zip(&self.blocks) {
+            sum = sum.wrapping_add(product(block.first_chunk()?, secret)?);
         }
-        add(bytes.last_chunk()?, &self.last_block).then(|| words(sum))
+        Some(words(sum))
     }
 
     #[inline(always)]
