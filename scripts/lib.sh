@@ -69,7 +69,7 @@ install_in_root() {
 # at least the oldest we support and can link, else the build root's.
 cargo_command() {
 	local version
-	version=$(cargo --version 2>/dev/null | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p')
+	version=$(cargo --version 2>/dev/null | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p') || version='' # there is none
 	if [[ ${version:-0} -ge 85 ]] && command -v cc >/dev/null; then
 		echo cargo
 	else
