@@ -20,7 +20,7 @@ pub(crate) fn decode(text: &[u8], out: &mut [u8]) -> Option<usize> {
             (_, b'=') if index == last => (2, digit(c)?, 0),
             _ => (3, digit(c)?, digit(d)?),
         };
-        let bits = digit(a)? << 18 | digit(b)? << 12 | c << 6 | d;
+        let bits = (digit(a)? << 18) | (digit(b)? << 12) | (c << 6) | d;
         let [_, bytes @ ..] = bits.to_be_bytes();
         let end = len.checked_add(count)?;
         out.get_mut(len..end)?.copy_from_slice(bytes.get(..count)?);

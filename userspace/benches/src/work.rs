@@ -171,7 +171,7 @@ impl Hands {
                 Work::Miss => cache.get(key.of(known + ITEMS), buffer),
                 Work::Set => cache.set(key.of(known), value),
                 // Never the same key twice.
-                Work::Evict => cache.set(key.of(place | 1 << 63), value),
+                Work::Evict => cache.set(key.of(place | (1 << 63)), value),
             };
             found += u64::from(hit);
             if work == Work::HitAfterHit {

@@ -252,9 +252,9 @@ fn base64(plain: &[u8]) -> String {
     let mut out = String::new();
     for group in plain.chunks(3) {
         let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        let bits = (byte(0) << 16) | (byte(1) << 8) | byte(2);
         for at in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * at) & 63) as usize];
+            let digit = DIGITS[((bits >> (18 - 6 * at)) & 63) as usize];
             out.push(if at <= group.len() {
                 digit as char
             } else {

@@ -69,8 +69,8 @@ impl Reference {
         }
         let [high, _] = sum;
         let factor = self.drawn[40] | 1;
-        let mixed = (high ^ high >> 32).wrapping_mul(factor);
-        mixed ^ mixed >> 32
+        let mixed = (high ^ (high >> 32)).wrapping_mul(factor);
+        mixed ^ (mixed >> 32)
     }
 }
 
@@ -259,7 +259,7 @@ fn two_keys_meet_as_often_as_chance_has_it() {
         for shift in [0, 30, 56] {
             let meets = |n: &u64| {
                 let hash = Keyed::new([*n, 7]);
-                (hash.hash(one) ^ hash.hash(other)) >> shift & 63 == 0
+                ((hash.hash(one) ^ hash.hash(other)) >> shift) & 63 == 0
             };
             let met = (0..SECRETS).filter(meets).count() as f64;
             let expected = SECRETS as f64 / 64.0;

@@ -96,7 +96,7 @@ struct Words(u64);
 
 impl Words {
     fn new(key: u64, generation: u8) -> Self {
-        Self(scramble(key << 8 | u64::from(generation)))
+        Self(scramble((key << 8) | u64::from(generation)))
     }
 
     fn next(&mut self) -> [u8; 8] {

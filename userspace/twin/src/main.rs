@@ -227,7 +227,7 @@ fn store(args: &Args) -> Result<Kv<Userspace>, String> {
     let word = |bytes: &[u8]| {
         bytes
             .iter()
-            .fold(0, |word, byte| word << 8 | u64::from(*byte))
+            .fold(0, |word, byte| (word << 8) | u64::from(*byte))
     };
     let config = Config {
         hash_key: [word(high), word(low)],

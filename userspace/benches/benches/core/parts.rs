@@ -135,7 +135,7 @@ fn at_once(threads: u64, count: u64, what: impl Fn(u64) -> u64 + Sync) -> Durati
         barrier.wait();
         let start = Instant::now();
         for step in 0..count {
-            black_box(what(step ^ thread << 40));
+            black_box(what(step ^ (thread << 40)));
         }
         start.elapsed()
     };

@@ -231,7 +231,7 @@ impl<A: Allocator> Turn for Subject<'_, A> {
         let (barrier, allocator, case) = (&barrier, self.allocator, self.case);
         let run = |thread: u64, kept: &mut Vec<Kept<A>>| {
             let mut times = Vec::with_capacity(STEPS as usize);
-            let seed = (thread + 1) << 40 ^ number << 20;
+            let seed = ((thread + 1) << 40) ^ (number << 20);
             barrier.wait();
             for step in seed..seed + STEPS {
                 let which = mix(!step) as usize % kept.len();
