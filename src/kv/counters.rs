@@ -27,8 +27,7 @@ impl Counter {
     /// lost between load and store.
     #[inline(always)]
     pub fn add(&self, n: u64) {
-        let count = self.count.load(Ordering::Relaxed).wrapping_add(n);
-        self.count.store(count, Ordering::Relaxed);
+        add(&self.count, n);
     }
 
     /// Counts one more.
@@ -50,6 +49,13 @@ impl Counter {
         let count = self.count.load(Ordering::Relaxed);
         self.since.store(count, Ordering::Relaxed);
     }
+}
+
+/// Adds to a number that nobody else adds to.
+#[inline(always)]
+fn add(count: &AtomicU64, n: u64) {
+    let more = count.load(Ordering::Relaxed).wrapping_add(n);
+    count.store(more, Ordering::Relaxed);
 }
 
 /// What is counted of each size class besides hits, by who does it.
@@ -247,8 +253,7 @@ impl Counters {
     pub(crate) fn count_in(&self, class: u8, what: PerClass) {
         let counts = self.classes.0.get(what as usize);
         if let Some(count) = counts.and_then(|counts| counts.get(usize::from(class))) {
-            let more = count.load(Ordering::Relaxed).wrapping_add(1);
-            count.store(more, Ordering::Relaxed);
+            add(count, 1);
         }
     }
 
@@ -256,8 +261,7 @@ impl Counters {
     #[inline(always)]
     pub(crate) fn count_hit(&self, segment: Segment) {
         if let Some(count) = self.hits.counts.get(segment.index()) {
-            let more = count.load(Ordering::Relaxed).wrapping_add(1);
-            count.store(more, Ordering::Relaxed);
+            add(count, 1);
         }
     }
 
