@@ -2,38 +2,42 @@
 //! The hash of keys. Of keys with up to sixteen bytes it is strongly universal: over the
 //! choice of the secret, the hashes of any two different keys are uniform and independent of
 //! each other, so that any `b` bits of them are the same with a chance of one in `2^b`, exactly.
-//! For longer ones that chance is larger by one in `2^64` at most. Who chooses keys without
+//! For longer ones that chance is larger by one in `2^63` at most. Who chooses keys without
 //! having seen secret or hashes aims no better than chance.
 //!
-//! A key of up to sixteen bytes is a number of words: its length, its last eight bytes, and
-//! if there are more than those its first eight, so that some may be in both. Different
-//! keys are different words: the lengths are different, or one of as many words is. There are
-//! coefficients of 128 bits, and
+//! A key of up to sixteen bytes is a number of words: its last eight bytes, and if there are
+//! more than those its first eight, so that some may be in both. Different keys of one length
+//! are different words. There is a number of 128 bits for each length, and a coefficient of as
+//! many for each of the two words, and
 //!
 //! ```text
-//! sum = first + length * coefficient + last word * coefficient + …  (mod 2^128)
+//! sum = number + last word * coefficient + first word * other coefficient  (mod 2^128)
 //! ```
 //!
 //! of which the upper half counts (MULTILINEAR in Lemire and Kaser, "Strongly universal
 //! string hashing is fast", 2014; after Carter and Wegman, "Universal classes of hash
 //! functions", 1979, and Dietzfelbinger, "Universal hashing and k-wise independent random
-//! variables via integer arithmetic without primes", 1996). For two keys differ in some word
-//! of the same place, by a number that two divides 63 times at most. That difference times
+//! variables via integer arithmetic without primes", 1996). For two keys of one length differ in
+//! some word of the same place, by a number that two divides 63 times at most. That difference times
 //! its coefficient is uniform in all bits above the lowest 63, whatever is added, and so is
-//! the difference of the sums in their upper halves; `first` makes one of them uniform by
-//! itself.
+//! the difference of the sums in their upper halves; the number makes one of them uniform by
+//! itself. For keys of two lengths the two numbers make both uniform.
 //!
 //! A longer key is made short first. It is blocks of two words: its last sixteen bytes, and
 //! those before them, sixteen at a time from the front, so that some may be in two blocks. With
 //! two more secret words for each place,
 //!
 //! ```text
-//! short = (word + secret) * (other word + secret) + …  (mod 2^128, the sums in brackets mod 2^64)
+//! short = length + (word + secret) * (other word + secret) + …
+//!         (mod 2^128, the sums in brackets mod 2^64)
 //! ```
 //!
 //! (NH in Black, Halevi, Krawczyk, Krovetz and Rogaway, "UMAC: fast and secure message
-//! authentication", 1999). Two different keys of one length have the same with a chance of one
-//! in `2^64` at most, as is shown there. Its two words take the place of the key's, beside the length.
+//! authentication", 1999). For two different keys with as many blocks, either these are the same,
+//! and the lengths are not; or the products differ by what the lengths do with a chance of one in
+//! `2^64` at most, as is shown there. If one has a block more, that product has a chance of one
+//! in `2^63` at most to be what the rest is short of: it is 0 as often as that, and any other number
+//! less often. The two words of what is short take the place of a key's, with another number.
 //!
 //! Sums are linear, and could be solved by somebody who learns enough of them. A bijection
 //! that is not linear is put over them to stand in his way: that is no proof. It makes
@@ -126,6 +130,11 @@ const BLOCK: usize = 16;
 /// Blocks of the longest key but the last one.
 const BLOCKS: usize = (KEY_MAX - 1) / BLOCK;
 
+#[inline(always)]
+fn times(coefficient: u128, word: u64) -> u128 {
+    coefficient.wrapping_mul(u128::from(word))
+}
+
 /// The lower half and the upper one.
 #[inline(always)]
 fn words(wide: u128) -> [u64; 2] {
@@ -134,9 +143,10 @@ fn words(wide: u128) -> [u64; 2] {
 
 /// The function under a secret.
 pub struct Keyed {
-    first: u128,
-    /// Coefficients: of the length, of the last word, and of that before it.
-    length: u128,
+    /// Numbers for each length up to a block, and for all that are longer.
+    lengths: [u128; BLOCK + 1],
+    longer: u128,
+    /// Coefficients of the last word, and of that before it.
     last: u128,
     front: u128,
     /// What is added to the words of a long key: to its last block's, and to the others'.
@@ -158,8 +168,8 @@ impl Keyed {
         };
         let mut wide = || u128::from(draw()).wrapping_shl(64) | u128::from(draw());
         Self {
-            first: wide(),
-            length: wide(),
+            lengths: core::array::from_fn(|_| wide()),
+            longer: wide(),
             last: wide(),
             front: wide(),
             last_block: [draw(), draw()],
@@ -181,6 +191,11 @@ impl Keyed {
     /// that are missing 255.
     #[inline(always)]
     pub(crate) fn hash_while(&self, bytes: &[u8], go_on: impl Fn(u64) -> bool) -> Option<u64> {
+        let Some(number) = self.lengths.get(bytes.len()) else {
+            let [low, high] = self.short(bytes, go_on)?;
+            let sum = self.longer.wrapping_add(times(self.last, low));
+            return Some(self.finish(sum.wrapping_add(times(self.front, high))));
+        };
         let last = match bytes.last_chunk::<8>() {
             Some(last) => u64::from_le_bytes(*last),
             None => few(bytes),
@@ -192,29 +207,18 @@ impl Keyed {
         if !go_on(shown) {
             return None;
         }
-        let mut sum = self.first;
-        let mut add = |coefficient: &u128, word: u64| {
-            sum = sum.wrapping_add(coefficient.wrapping_mul(u128::from(word)));
-        };
-        add(&self.length, bytes.len() as u64);
-        if bytes.len() > BLOCK {
-            let [low, high] = self.short(bytes, go_on)?;
-            add(&self.last, low);
-            add(&self.front, high);
-            return Some(self.finish(sum));
-        }
-        add(&self.last, last);
+        let mut sum = number.wrapping_add(times(self.last, last));
         if bytes.len() > 8 {
             let word = u64::from_le_bytes(*bytes.first_chunk()?);
             if !go_on(word) {
                 return None;
             }
-            add(&self.front, word);
+            sum = sum.wrapping_add(times(self.front, word));
         }
         Some(self.finish(sum))
     }
 
-    /// Two words for those of a long key.
+    /// Two words for those of a long key, and its length.
     #[inline(always)]
     fn short(&self, bytes: &[u8], go_on: impl Fn(u64) -> bool) -> Option<[u64; 2]> {
         let product = |block: &[u8; BLOCK], [a, b]: &[u64; 2]| {
@@ -224,9 +228,19 @@ impl Keyed {
             (go_on(low) && go_on(high)).then_some(one.wrapping_mul(other))
         };
         let mut sum = product(bytes.last_chunk()?, &self.last_block)?;
-        let (_, others) = bytes.split_last()?;
-        for (block, secret) in others.chunks_exact(BLOCK).zip(&self.blocks) {
-            sum = sum.wrapping_add(product(block.first_chunk()?, secret)?);
+        sum = sum.wrapping_add(bytes.len() as u128);
+        let mut rest = bytes;
+        for secret in &self.blocks {
+            let (block, behind) = rest.split_first_chunk()?;
+            // What is left is in the last.
+            if behind.is_empty() {
+                break;
+            }
+            sum = sum.wrapping_add(product(block, secret)?);
+            if behind.len() < BLOCK {
+                break;
+            }
+            rest = behind;
         }
         Some(words(sum))
     }
