@@ -2,10 +2,12 @@
 //! Atomics: the processor's, or those that a model checker knows of.
 
 #[cfg(not(feature = "loom"))]
-pub(crate) use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+pub(crate) use core::sync::atomic::{
+    fence, AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
 
 #[cfg(feature = "loom")]
-pub(crate) use crate::modelled::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
+pub(crate) use crate::modelled::{fence, AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 #[cfg(feature = "loom")]
 pub(crate) use core::sync::atomic::Ordering;
 

@@ -174,9 +174,6 @@ pub trait Platform: 'static {
 ///
 /// `value` is borrowed only by a guard, and a guard exists only while its hold
 /// on `raw` does.
-///
-/// The two share a cache line, where they fit into one: who locks wants the value.
-#[repr(align(64))]
 pub struct RwLock<L, T> {
     raw: L,
     value: UnsafeCell<T>,

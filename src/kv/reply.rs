@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The text of one reply, built in a buffer that the caller owns.
 
-use crate::copy::copy;
+use crate::copy::{copy_from, Source};
 use crate::decimal::Decimal;
 use crate::limits::LINE_ROOM;
 
@@ -140,61 +140,56 @@ impl<'b> Reply<'b> {
         bytes: &[u8],
         last: &[u8; M],
     ) -> Result<(), Full> {
-        match self.write_between(self.len, first, bytes, last) {
-            Some(()) => Ok(()),
-            None => self.put_elsewhere_rarely(first, bytes, last),
+        let end = self.write_between(self.len, first, bytes, last);
+        self.len = end.ok_or(Full)?;
+        Ok(())
+    }
+
+    /// Has the reply end there, where [`Reply::write_between`] said.
+    #[inline(always)]
+    pub(crate) fn end_at(&mut self, end: usize) {
+        self.len = end;
+    }
+
+    /// Writes the three texts from `start` on, which is where the reply ends now, here or in
+    /// the next buffer with room that is there at once. Where they end: the reply
+    /// does so only when it is [told](Self::end_at).
+    #[inline(always)]
+    pub(crate) fn write_between<const N: usize, const M: usize>(
+        &mut self,
+        start: usize,
+        first: &[u8; N],
+        bytes: impl Source,
+        last: &[u8; M],
+    ) -> Option<usize> {
+        match self.write_here(start, first, bytes, last) {
+            Some(end) => Some(end),
+            None => self.write_elsewhere(start, first, bytes, last),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn put_elsewhere_rarely<const N: usize, const M: usize>(
-        &mut self,
-        first: &[u8; N],
-        bytes: &[u8],
-        last: &[u8; M],
-    ) -> Result<(), Full> {
-        self.put_elsewhere(first, bytes, last)
-    }
-
-    /// As [`Reply::put_between`], in the next buffer with room that is there at once.
-    #[inline(always)]
-    pub(crate) fn put_elsewhere<const N: usize, const M: usize>(
-        &mut self,
-        first: &[u8; N],
-        bytes: &[u8],
-        last: &[u8; M],
-    ) -> Result<(), Full> {
-        self.fit(bytes.len().saturating_add(const { N + M }))?;
-        self.write_between(self.len, first, bytes, last).ok_or(Full)
-    }
-
-    /// Whether a short answer fits where a reply begins.
-    #[inline(always)]
-    pub(crate) fn can_start(&self) -> bool {
-        self.end >= LINE_ROOM
-    }
-
-    /// The same with which a reply begins; whether it fits where that is.
-    #[inline(always)]
-    pub(crate) fn start_between<const N: usize, const M: usize>(
-        &mut self,
-        first: &[u8; N],
-        bytes: &[u8],
-        last: &[u8; M],
-    ) -> bool {
-        self.write_between(0, first, bytes, last).is_some()
-    }
-
-    /// Writes the three texts from `start` on, if they fit, and ends there.
-    #[inline(always)]
-    fn write_between<const N: usize, const M: usize>(
+    fn write_elsewhere<const N: usize, const M: usize>(
         &mut self,
         start: usize,
         first: &[u8; N],
-        bytes: &[u8],
+        bytes: impl Source,
         last: &[u8; M],
-    ) -> Option<()> {
+    ) -> Option<usize> {
+        let len = bytes.len().saturating_add(const { N + M });
+        self.fit(len).ok()?;
+        self.write_here(start, first, bytes, last)
+    }
+
+    #[inline(always)]
+    fn write_here<const N: usize, const M: usize>(
+        &mut self,
+        start: usize,
+        first: &[u8; N],
+        bytes: impl Source,
+        last: &[u8; M],
+    ) -> Option<usize> {
         // Of what is in memory already: far too little to overflow.
         let end = start
             .wrapping_add(bytes.len())
@@ -206,10 +201,23 @@ impl<'b> Reply<'b> {
         let (front, rest) = whole.split_first_chunk_mut()?;
         let (middle, back) = rest.split_last_chunk_mut()?;
         *front = *first;
-        copy(middle, bytes)?;
+        copy_from(middle, bytes)?;
         *back = *last;
-        self.len = end;
-        Some(())
+        Some(end)
+    }
+
+    /// Whether a short answer fits where a reply begins.
+    #[inline(always)]
+    pub(crate) fn can_start(&self) -> bool {
+        self.end >= LINE_ROOM
+    }
+
+    /// Writes that where a reply begins; whether it fits there.
+    #[inline(always)]
+    pub(crate) fn start_with<const N: usize>(&mut self, text: &[u8; N]) -> bool {
+        let end = self.write_here(0, text, b"".as_slice(), &[]);
+        self.len = end.unwrap_or(self.len);
+        end.is_some()
     }
 
     /// Appends `value` in decimal.

@@ -66,6 +66,8 @@ struct World {
     words: BTreeMap<usize, Rc<dyn Any>>,
     bytes: BTreeMap<usize, Rc<UnsafeCell<()>>>,
     unknown: Used,
+    /// What loom takes for the things that are read without a lock.
+    pauses: Option<Rc<modelled::AtomicUsize>>,
 }
 
 thread_local! {
@@ -76,13 +78,15 @@ thread_local! {
             words: BTreeMap::new(),
             bytes: BTreeMap::new(),
             unknown: Used::none(),
+            pauses: None,
         })
     };
 }
 
 /// From now on loom sees what is used, as far as it is told here. Called in a model,
-/// by its first thread, before it starts others.
-pub fn begin(used: &Used) {
+/// by its first thread, before it starts others. With `glances` it is told of what is read
+/// without a lock, so that others come in between.
+pub fn begin(used: &Used, glances: bool) {
     let make = |(at, kind): (&usize, &Kind)| (*at, (kind.make)(*at));
     let words = used.words.iter().map(make).collect();
     let cell = |at: &usize| (*at, Rc::new(UnsafeCell::new(())));
@@ -94,6 +98,7 @@ pub fn begin(used: &Used) {
             words,
             bytes,
             unknown: Used::none(),
+            pauses: glances.then(|| Rc::new(modelled::AtomicUsize::new(0))),
         };
     });
 }
@@ -106,6 +111,7 @@ pub fn begin(used: &Used) {
 pub fn end() -> Result<(), Used> {
     let (used, words, unknown) = WORLD.with_borrow_mut(|world| {
         world.bytes.clear();
+        world.pauses = None;
         let unknown = take(&mut world.unknown);
         (take(&mut world.used), take(&mut world.words), unknown)
     });
@@ -142,6 +148,9 @@ fn word(at: usize, kind: Kind) -> Option<Rc<dyn Any>> {
 
 /// Bytes are about to be read, or, in the whole slice, written.
 pub(crate) fn touch(at: *const u8, len: usize, write: bool) {
+    if write {
+        pause();
+    }
     let watched = (0..len).filter(|i| *i < ENDS || len.saturating_sub(*i) <= ENDS);
     for i in watched {
         let at = at.addr().wrapping_add(i);
@@ -160,6 +169,21 @@ pub(crate) fn touch(at: *const u8, len: usize, write: bool) {
             Some(cell) => cell.with(|_| ()),
             None => {}
         }
+    }
+}
+
+/// Something is about to be read without a lock, or written that may be: in which order that
+/// is makes a difference.
+pub(crate) fn pause() {
+    if let Some(pauses) = WORLD.with_borrow(|world| world.pauses.clone()) {
+        pauses.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// As the ordinary one.
+pub fn fence(order: Ordering) {
+    if running() {
+        modelled::fence(order);
     }
 }
 
@@ -276,6 +300,17 @@ impl AtomicU32 {
     pub(crate) fn store_owned(&self, value: u32) {
         touch(self.0.as_ptr().cast_const().cast(), 1, true);
         self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// What it says now, whether it is an atomic to loom or a lock's own.
+    pub(crate) fn peek(&self) -> u32 {
+        pause();
+        let at = self.0.as_ptr().expose_provenance();
+        let known = WORLD.with_borrow(|world| world.words.get(&at).cloned());
+        match known.as_ref().and_then(|word| word.downcast_ref()) {
+            Some(word) => modelled::AtomicU32::load(word, Ordering::Relaxed),
+            None => self.0.load(Ordering::Relaxed),
+        }
     }
 }
 

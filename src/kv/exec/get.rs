@@ -4,7 +4,7 @@
 use super::put_rest;
 use crate::reply::{Full, Reply};
 use crate::request::{Get, Keys};
-use crate::store::{Amend, Change, Held, Look, Lookup, Segment, Updated, Value, Was};
+use crate::store::{Amend, Change, Glimpse, Look, Lookup, Segment, Updated, Value, Was};
 use crate::{Context, Kv, PerClass, Platform};
 
 const VALUE: &[u8; 6] = b"VALUE ";
@@ -35,16 +35,35 @@ pub(crate) fn get_alone<P: Platform>(
     hash: u64,
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
-    let item = match kv.look_up(key, hash, cx) {
-        Ok(item) => item,
-        Err(missed) => return miss_alone(cx, &missed, reply),
-    };
-    let text = item.whole_text();
-    if !text.is_some_and(|text| reply.start_between(VALUE, text, END)) {
-        return put_found_rarely(kv, cx, item, reply);
+    match kv.glimpse(key, hash, cx.now) {
+        Glimpse::Item(item) => {
+            if let Some(end) = reply.write_between(0, VALUE, item.text, END) {
+                let segment = item.segment();
+                if item.settle(key, cx.now) {
+                    reply.end_at(end);
+                    cx.mine.count_hit(segment);
+                    return Ok(());
+                }
+            }
+        }
+        Glimpse::Missed(missed) => return miss_alone(cx, &missed, reply),
+        Glimpse::Unsure => {}
     }
-    count_hit(cx, &item);
-    Ok(())
+    get_locked(kv, cx, key, reply)
+}
+
+/// As [`get`], with the stripe locked.
+#[inline(never)]
+fn get_locked<P: Platform>(
+    kv: &Kv<P>,
+    cx: &Context<'_>,
+    key: &[u8],
+    reply: &mut Reply<'_>,
+) -> Result<(), Full> {
+    match answer_locked(kv, cx, key, END, reply)? {
+        true => Ok(()),
+        false => reply.put(END),
+    }
 }
 
 #[inline(never)]
@@ -55,23 +74,6 @@ fn miss_alone(
 ) -> Result<(), Full> {
     count_get(cx, missed);
     reply.put(END)
-}
-
-#[cold]
-#[inline(never)]
-fn put_found_rarely<P: Platform>(
-    kv: &Kv<P>,
-    cx: &Context<'_>,
-    item: Held<'_, P>,
-    reply: &mut Reply<'_>,
-) -> Result<(), Full> {
-    match item.whole_text() {
-        // It was just seen not to fit where the reply begins.
-        Some(text) => reply.put_elsewhere(VALUE, text, END)?,
-        None => put_all(kv, &item.value(), END, reply)?,
-    }
-    count_hit(cx, &item);
-    Ok(())
 }
 
 /// What does not fit leaves `get` where it was: the keys answered so far are
@@ -128,41 +130,50 @@ fn answer<P: Platform, const N: usize>(
     behind: &[u8; N],
     reply: &mut Reply<'_>,
 ) -> Result<bool, Full> {
-    match kv.look_up(key, hash, cx) {
-        Ok(item) => put_found(kv, cx, &item, behind, reply).map(|()| true),
-        Err(missed) => {
-            count_get(cx, &missed);
-            Ok(false)
+    let start = reply.mark();
+    match kv.glimpse(key, hash, cx.now) {
+        Glimpse::Item(item) => {
+            if let Some(end) = reply.write_between(start, VALUE, item.text, behind) {
+                let segment = item.segment();
+                if item.settle(key, cx.now) {
+                    reply.end_at(end);
+                    cx.mine.count_hit(segment);
+                    return Ok(true);
+                }
+            }
         }
+        Glimpse::Missed(missed) => {
+            count_get(cx, &missed);
+            return Ok(false);
+        }
+        Glimpse::Unsure => {}
     }
+    answer_locked(kv, cx, key, behind, reply)
 }
 
-/// Answers an item, with `behind` behind it, and counts that; if it fits, else neither.
-#[inline(always)]
-fn put_found<P: Platform, const N: usize>(
+/// As [`answer`], with the stripe locked.
+#[inline(never)]
+fn answer_locked<P: Platform>(
     kv: &Kv<P>,
     cx: &Context<'_>,
-    item: &Held<'_, P>,
-    behind: &[u8; N],
+    key: &[u8],
+    behind: &[u8],
     reply: &mut Reply<'_>,
-) -> Result<(), Full> {
-    match item.whole_text() {
-        Some(text) => reply.put_between(VALUE, text, behind)?,
-        None => put_all(kv, &item.value(), behind, reply)?,
-    }
-    count_hit(cx, item);
-    Ok(())
-}
-
-#[inline(always)]
-fn count_hit<P: Platform>(cx: &Context<'_>, item: &Held<'_, P>) {
+) -> Result<bool, Full> {
+    let item = match kv.look_up(key, kv.hash(key), cx.now) {
+        Ok(item) => item,
+        Err(missed) => {
+            count_get(cx, &missed);
+            return Ok(false);
+        }
+    };
+    put_all(kv, &item.value(), behind, reply)?;
     item.use_it();
     cx.mine.count_hit(item.segment());
+    Ok(true)
 }
 
-/// A value that is in several pieces, or nothing.
-#[cold]
-#[inline(never)]
+/// A value, in however many pieces, or nothing.
 fn put_all<P: Platform>(
     kv: &Kv<P>,
     value: &Value<'_>,

@@ -80,7 +80,7 @@ pub(crate) fn set_alone<P: Platform>(
     set: &Set<'_>,
     reply: &mut Reply<'_>,
 ) -> bool {
-    reply.can_start() && store::at_once(kv, cx, set) && reply.start_between(b"STORED\r\n", &[], &[])
+    reply.can_start() && store::at_once(kv, cx, set) && reply.start_with(b"STORED\r\n")
 }
 
 fn store<P: Platform>(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The one region of memory that a store lives in, and all raw access to it.
 
+use core::ptr::NonNull;
 use core::slice;
 
 use super::link::Links;
@@ -15,7 +16,8 @@ const WORD: usize = size_of::<AtomicU32>();
 ///
 /// Words (links, headers, pins) are only ever reached as atomics, so that several
 /// may change them at the same time. Bytes (items' text) are written only by
-/// who has a chunk to themselves, before anybody else can find it.
+/// who has a chunk to themselves, before anybody else can find it. Only who glances
+/// (`glance.rs`) reads bytes that may be written.
 pub(super) struct Arena<M> {
     memory: M,
     /// Words of it that [`Arena::head`] finds: where they begin, and how many there
@@ -23,12 +25,14 @@ pub(super) struct Arena<M> {
     heads: usize,
     heads_len: usize,
     pub(super) links: Links,
+    /// Longest text in one chunk.
+    pub(super) single: usize,
 }
 
 impl<M: Memory> Arena<M> {
     /// Of which so many words, behind so many others, are heads; none, if they are not
     /// all inside.
-    pub(super) fn new(memory: M, heads: usize, heads_len: usize) -> Self {
+    pub(super) fn new(memory: M, heads: usize, heads_len: usize, single: usize) -> Self {
         let links = Links::new(memory.len());
         let words = memory.len() / WORD;
         let inside = heads.checked_add(heads_len).is_some_and(|end| end <= words);
@@ -39,12 +43,19 @@ impl<M: Memory> Arena<M> {
             heads,
             heads_len: if inside { heads_len } else { 0 },
             links,
+            single,
         }
     }
 
     #[inline(always)]
     pub(super) fn len(&self) -> usize {
         self.memory.len()
+    }
+
+    /// Where the region begins.
+    #[inline(always)]
+    pub(super) fn start(&self) -> NonNull<u8> {
+        self.memory.base()
     }
 
     /// Says that nobody touches these bytes from now on, see [`Memory::unused`].
@@ -194,10 +205,19 @@ impl<M: Memory> Arena<M> {
         &self,
         at: usize,
     ) -> Option<&[AtomicU32; N]> {
-        let inside = self.check(at, size_of::<[AtomicU32; N]>().wrapping_add(MORE));
-        let aligned = at.checked_rem(align_of::<AtomicU32>()) == Some(0);
-        debug_assert!(inside.is_some() && aligned, "no words at {at}");
-        if inside.is_none() || !aligned {
+        let words = self.words_if_any::<N, MORE>(at);
+        debug_assert!(words.is_some(), "no words at {at}");
+        words
+    }
+
+    /// The same for who is not sure that there are words.
+    #[inline(always)]
+    pub(super) fn words_if_any<const N: usize, const MORE: usize>(
+        &self,
+        at: usize,
+    ) -> Option<&[AtomicU32; N]> {
+        self.check(at, size_of::<[AtomicU32; N]>().wrapping_add(MORE))?;
+        if at.checked_rem(align_of::<AtomicU32>()) != Some(0) {
             return None;
         }
         // SAFETY: inside the region, aligned (so is the region), and reached as
@@ -216,7 +236,14 @@ impl<M: Memory> Arena<M> {
     /// `Some` if `at..at + len` lies in the region.
     #[inline(always)]
     fn check(&self, at: usize, len: usize) -> Option<()> {
-        (at.checked_add(len)? <= self.len()).then_some(())
+        self.has_bytes(at, len).then_some(())
+    }
+
+    /// Whether `at..at + len` lies in the region.
+    #[inline(always)]
+    pub(super) fn has_bytes(&self, at: usize, len: usize) -> bool {
+        let end = at.checked_add(len);
+        end.is_some_and(|end| end <= self.len())
     }
 }
 

@@ -232,7 +232,7 @@ impl<P: Platform> Kv<P> {
     fn chain_for(&self, size: usize) -> Option<Shape> {
         let text = size.saturating_sub(HEADER);
         let sizes = self.chunk_sizes.get(..self.classes.len())?;
-        let least = text.div_ceil(self.single.max(1));
+        let least = text.div_ceil(self.arena.single.max(1));
         let most = least.saturating_mul(2).max(CHAIN_MAX);
         let mut best: Option<(usize, Shape)> = None;
         for (index, chunk) in sizes.iter().enumerate().rev() {
@@ -337,7 +337,7 @@ impl<P: Platform> Kv<P> {
     /// How many chunks an item has.
     #[inline]
     pub(super) fn count_chunks(&self, item: Item) -> usize {
-        if self.arena.text_len(item) <= self.single {
+        if self.arena.text_len(item) <= self.arena.single {
             return 1;
         }
         let room = text_room(self.chunk_size(item)).max(1);
@@ -348,7 +348,7 @@ impl<P: Platform> Kv<P> {
     #[cold]
     pub(super) fn first_len(&self, item: Item) -> usize {
         let len = self.arena.text_len(item);
-        if len <= self.single {
+        if len <= self.arena.single {
             return len;
         }
         len.min(text_room(self.chunk_size(item)))

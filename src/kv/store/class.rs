@@ -14,6 +14,7 @@ use super::item::{Item, KEY_LEN};
 use super::layout::Layout;
 use super::list::List;
 use super::pin;
+use super::stripe::chunk_changes_hands;
 use super::value::{ClassUsage, History};
 use crate::counters::OfClass;
 use crate::limits::PIN_CHUNK_MIN;
@@ -72,6 +73,7 @@ impl Class {
 
     /// A chunk that nobody uses, held for the caller.
     pub(super) fn take<M: Memory>(&mut self, arena: &Arena<M>, layout: &Layout) -> Option<Item> {
+        chunk_changes_hands();
         let item = match self.free.pop(arena) {
             Some(item) => item,
             None => {
@@ -116,6 +118,7 @@ impl Class {
 
     /// Takes back a chunk that was held, or is in no list for another reason.
     pub(super) fn put<M: Memory>(&mut self, arena: &Arena<M>, layout: &Layout, item: Item) {
+        chunk_changes_hands();
         say_unused(arena, item, self.chunk_size);
         if let Some(draining) = self.draining.as_mut() {
             if layout.page_of(item) == draining.page && !draining.given_up {

@@ -4,6 +4,7 @@
 
 use core::sync::atomic::Ordering;
 
+use super::chains::Chains;
 use super::table::Stripe;
 use super::value::Cursor;
 use super::{Kv, Life};
@@ -61,20 +62,19 @@ impl<P: Platform> Kv<P> {
     fn crawl_chain(&self, at: Cursor, cx: &Context<'_>) -> Option<Cursor> {
         let lock = self.stripes.get(at.stripe)?;
         let stripe = lock.read();
-        if at.chain >= stripe.chains() {
+        if at.chain >= stripe.chains.len() {
             return self.next_stripe(at);
         }
-        let any_dead = self.any_dead(&stripe, at.chain, cx);
+        let any_dead = self.any_dead(stripe.chains, at.chain, cx);
         drop(stripe);
         if any_dead {
-            let stripe = &mut *lock.write();
-            self.bury(stripe, at.chain, cx);
+            self.bury(&mut lock.write().stripe(), at.chain, cx);
         }
         at.next_chain()
     }
 
-    fn any_dead(&self, stripe: &Stripe, chain: usize, cx: &Context<'_>) -> bool {
-        let mut at = stripe.first(&self.arena, &self.layout, chain);
+    fn any_dead(&self, chains: &Chains, chain: usize, cx: &Context<'_>) -> bool {
+        let mut at = chains.first(&self.arena, &self.layout, chain);
         while let Some(item) = at {
             let class = self.layout.class_of(&self.arena, item);
             cx.mine.count_in(class, PerClass::Crawled);
@@ -86,8 +86,8 @@ impl<P: Platform> Kv<P> {
         false
     }
 
-    fn bury(&self, stripe: &mut Stripe, chain: usize, cx: &Context<'_>) {
-        let mut at = stripe.first(&self.arena, &self.layout, chain);
+    fn bury(&self, stripe: &mut Stripe<'_>, chain: usize, cx: &Context<'_>) {
+        let mut at = stripe.chains.first(&self.arena, &self.layout, chain);
         while let Some(item) = at {
             at = self.arena.next(item);
             if self.life(item, cx.now) == Life::Live {

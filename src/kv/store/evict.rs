@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Making room: a chunk for a new item, and who goes for it.
 
-use core::ops::DerefMut;
-
+use super::chains::Chains;
 use super::header::{Mark, Place};
 use super::item::Item;
 use super::order::Order;
 use super::reserve::Turn;
 use super::shard::{of_class, Shard};
+use super::stripe::{StripeLock, WriteStripe};
 use super::table::Stripe;
 use super::{pin, Kv, Life};
 use crate::limits::{PIN_CHUNK_MIN, TAIL_TRIES};
-use crate::platform::{RwLock, WriteGuard};
 use crate::{Context, Platform};
 
 /// A stripe that the caller has locked, and its number.
 pub(super) struct Mine<'a> {
     pub(super) index: usize,
-    pub(super) stripe: &'a mut Stripe,
+    pub(super) stripe: Stripe<'a>,
 }
 
 /// A chunk that is held, for an item.
@@ -58,18 +57,9 @@ pub(super) enum Stays {
 }
 
 /// Another stripe, or the caller's own.
-enum Held<'a, 'b, P: Platform> {
-    Mine(&'b mut Stripe),
-    Other(WriteGuard<'a, P::RwLock, Stripe>),
-}
-
-impl<P: Platform> Held<'_, '_, P> {
-    fn stripe(&mut self) -> &mut Stripe {
-        match self {
-            Held::Mine(stripe) => stripe,
-            Held::Other(guard) => guard.deref_mut(),
-        }
-    }
+enum Held<'a, 'b, 'c, P: Platform> {
+    Mine(&'b mut Stripe<'c>),
+    Other(WriteStripe<'a, P>),
 }
 
 impl<P: Platform> Kv<P> {
@@ -197,7 +187,7 @@ impl<P: Platform> Kv<P> {
         }
         self.evict(order, class, item, Some(&mut *mine), cx).ok()?;
         let size = self.size_of_class(class);
-        self.take(order, size, item, leave, mine.stripe);
+        self.take(order, size, item, leave, mine.stripe.chains);
         turn.note(turn.shard, order.len(), self.shards_of(class));
         drop(shard);
         self.free_pieces(class, size, item);
@@ -235,7 +225,7 @@ impl<P: Platform> Kv<P> {
             match self.victim_of(order, class, mine, keep, cx) {
                 Ok(item) => {
                     let size = self.size_of_class(class);
-                    self.take(order, size, item, leave, mine.stripe);
+                    self.take(order, size, item, leave, mine.stripe.chains);
                     turn.note(index, order.len(), shards);
                     drop(shard);
                     self.free_pieces(class, size, item);
@@ -250,7 +240,7 @@ impl<P: Platform> Kv<P> {
 
     /// Takes the chunk of an item that is out of the table.
     #[inline(never)]
-    fn take(&self, order: &mut Order, size: usize, item: Item, leave: Leave, like: &Stripe) {
+    fn take(&self, order: &mut Order, size: usize, item: Item, leave: Leave, like: &Chains) {
         match leave {
             Leave::In => order.take_over(&self.arena, item),
             Leave::Out => order.take_out(&self.arena, item),
@@ -332,10 +322,10 @@ impl<P: Platform> Kv<P> {
             None => hash(),
         };
         let index = self.stripe_of(hash);
-        let mut held: Held<'_, '_, P> = match mine {
-            Some(mine) if mine.index == index => Held::Mine(mine.stripe),
+        let held: Held<'_, '_, '_, P> = match mine {
+            Some(mine) if mine.index == index => Held::Mine(&mut mine.stripe),
             _ => {
-                let stripe = self.stripes.get(index).and_then(RwLock::try_write);
+                let stripe = self.stripes.get(index).and_then(StripeLock::try_write);
                 Held::Other(stripe.ok_or(Stays::Stripe(index))?)
             }
         };
@@ -351,7 +341,11 @@ impl<P: Platform> Kv<P> {
             P::evict(|| self.hasher.name(hash), || self.arena.text_len(item));
             cx.mine.evictions.inc();
         }
-        held.stripe().unlink(&self.arena, &self.layout, hash, item);
+        let (arena, layout) = (&self.arena, &self.layout);
+        match held {
+            Held::Mine(stripe) => stripe.unlink(arena, layout, hash, item),
+            Held::Other(mut guard) => guard.stripe().unlink(arena, layout, hash, item),
+        }
         Ok(())
     }
 

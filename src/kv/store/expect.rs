@@ -2,10 +2,10 @@
 //! Looking ahead: what the next items that go will need is fetched, and the hash of
 //! their keys computed, before that is waited for.
 
+use super::chains::Chains;
 use super::header::Place;
 use super::link::Link;
 use super::order::{Expected, Order};
-use super::table::Stripe;
 use super::Kv;
 use crate::Platform;
 
@@ -14,7 +14,7 @@ impl<P: Platform> Kv<P> {
     /// not near when it is wanted is most of what that costs. The oldest of a list is
     /// near, for its neighbour has just gone.
     #[inline(always)]
-    pub(super) fn expect_next(&self, order: &mut Order, chunk_size: usize, like: &Stripe) {
+    pub(super) fn expect_next(&self, order: &mut Order, chunk_size: usize, like: &Chains) {
         let arena = &self.arena;
         if let Some(item) = order.oldest(Place::Hot) {
             arena.prefetch_item(arena.younger(item));

@@ -17,9 +17,10 @@
 
 use super::chain::Spare;
 use super::evict::Busy;
+use super::stripe::StripeLock;
 use super::Kv;
 use crate::limits::STRIPE_TRIES;
-use crate::platform::{RwLock, SpinGuard};
+use crate::platform::SpinGuard;
 use crate::{Context, Platform};
 
 /// What somebody has who stores: chunks in hand, and perhaps the gate.
@@ -46,7 +47,7 @@ impl<'a, P: Platform> Hands<'a, P> {
         let inside = self.gate.is_some();
         match busy {
             // Whoever has it is done with it soon.
-            Busy::Stripe(stripe) => drop(self.kv.stripes.get(stripe).map(RwLock::write)),
+            Busy::Stripe(stripe) => drop(self.kv.stripes.get(stripe).map(StripeLock::write)),
             Busy::Class if inside => {
                 return self.kv.make_room(class, &mut self.spare, tries, cx);
             }

@@ -44,20 +44,78 @@ impl Mark {
     }
 }
 
+/// Where in a header some of its words are.
+pub(super) const NEXT: usize = 0;
+pub(super) const EXPIRE: usize = 4;
+pub(super) const USED: usize = 24;
+pub(super) const SHAPE: usize = 28;
+
 /// A shape as it was at a moment.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Marks(u32);
+pub(super) struct Shape(pub(super) u32);
 
-impl Marks {
+impl Shape {
     #[inline(always)]
     pub(super) fn has(self, mark: Mark) -> bool {
         self.0 & mark.0 != 0
     }
 
+    /// Whether the next use changes nothing of it, see [`Header::set_used`].
+    #[inline(always)]
+    pub(super) fn is_active(self) -> bool {
+        const BOTH: u32 = Mark::FETCHED.0 | Mark::ACTIVE.0;
+        !self.0 & BOTH == 0
+    }
+
+    /// A [`Place`] as a number.
+    #[inline(always)]
+    pub(super) fn place_bits(self) -> u8 {
+        // Three bits.
+        (self.0 & PLACE).wrapping_shr(PLACE_SHIFT) as u8
+    }
+
+    /// How much of the text is before the data.
+    #[inline(always)]
+    pub(super) fn head_len(self, key_len: usize) -> usize {
+        // All that is added is far too small to overflow.
+        let digits = (self.0 & DIGITS).wrapping_shr(DATA_LEN_BITS) as usize;
+        key_len
+            .wrapping_add(digits)
+            .wrapping_add(DIGITS_MIN + SPACES_AND_CRLF)
+    }
+
+    /// Length of the data, without CRLF.
+    #[inline(always)]
+    pub(super) fn data_len(self) -> usize {
+        (self.0 & DATA_LEN) as usize
+    }
+
+    /// Length of the text.
+    #[inline(always)]
+    pub(super) fn text_len(self, key_len: usize) -> usize {
+        self.head_len(key_len)
+            .wrapping_add(self.data_len())
+            .wrapping_add(2)
+    }
+
     /// Whether the chunk is held.
     #[inline(always)]
     pub(super) fn is_held(self) -> bool {
-        Place::of(self.0) == Place::Held
+        self.place() == Place::Held
+    }
+
+    #[inline(always)]
+    pub(super) fn place(self) -> Place {
+        match self.place_bits() {
+            0 => Place::Free,
+            1 => Place::Hot,
+            2 => Place::Warm,
+            3 => Place::Cold,
+            4 => Place::Held,
+            5 => Place::Drained,
+            6 => Place::Left,
+            _ => Place::Piece,
+        }
     }
 }
 
@@ -106,45 +164,15 @@ impl Place {
     pub(super) fn bits(self) -> u32 {
         (self as u32).wrapping_shl(PLACE_SHIFT)
     }
-
-    #[inline(always)]
-    fn of(shape: u32) -> Self {
-        match place_bits(shape) {
-            0 => Place::Free,
-            1 => Place::Hot,
-            2 => Place::Warm,
-            3 => Place::Cold,
-            4 => Place::Held,
-            5 => Place::Drained,
-            6 => Place::Left,
-            _ => Place::Piece,
-        }
-    }
 }
 
 const PLACE_SHIFT: u32 = 28;
 pub(super) const PLACE: u32 = 7 << PLACE_SHIFT;
 
-/// A [`Place`] as a number.
-#[inline(always)]
-fn place_bits(shape: u32) -> u8 {
-    // Three bits.
-    (shape & PLACE).wrapping_shr(PLACE_SHIFT) as u8
-}
-
 const _: () = assert!(crate::limits::ITEM_MAX <= 1 << DATA_LEN_BITS);
 
 /// What is in `<key> <flags> <bytes>\r\n` besides key and digits.
 pub(super) const SPACES_AND_CRLF: usize = 4;
-
-/// Length of the head; all that is added is far too small to overflow.
-#[inline(always)]
-fn head_len(shape: u32, key_len: usize) -> usize {
-    let digits = (shape & DIGITS).wrapping_shr(DATA_LEN_BITS) as usize;
-    key_len
-        .wrapping_add(digits)
-        .wrapping_add(DIGITS_MIN + SPACES_AND_CRLF)
-}
 
 /// The words of a chunk's header, found in the region once for all of them.
 ///
@@ -222,8 +250,7 @@ impl<'a> Header<'a> {
         if self.used_at() < now {
             self.used().store(now, Ordering::Relaxed);
         }
-        const BOTH: u32 = Mark::FETCHED.0 | Mark::ACTIVE.0;
-        if !self.load_shape() & BOTH != 0 {
+        if !self.load_shape().is_active() {
             self.set_used_again();
         }
     }
@@ -239,7 +266,7 @@ impl<'a> Header<'a> {
 
     #[inline(always)]
     pub(super) fn has(self, mark: Mark) -> bool {
-        self.load_shape() & mark.0 != 0
+        self.load_shape().has(mark)
     }
 
     #[inline]
@@ -255,13 +282,7 @@ impl<'a> Header<'a> {
 
     #[inline(always)]
     pub(super) fn place(self) -> Place {
-        Place::of(self.load_shape())
-    }
-
-    /// As [`Header::place`], as a number.
-    #[inline(always)]
-    pub(super) fn place_bits(self) -> u8 {
-        place_bits(self.load_shape())
+        self.load_shape().place()
     }
 
     /// As [`Header::place`], by who has the shard of the chunk and not its stripe: if that is
@@ -269,13 +290,13 @@ impl<'a> Header<'a> {
     /// [`Header::set_place_alone`].
     #[inline(always)]
     pub(super) fn place_to_read(self) -> Place {
-        Place::of(self.shape().load(Ordering::Acquire))
+        self.shape_to_read().place()
     }
 
     /// The same with the marks beside it.
     #[inline(always)]
-    pub(super) fn shape_to_read(self) -> Marks {
-        Marks(self.shape().load(Ordering::Acquire))
+    pub(super) fn shape_to_read(self) -> Shape {
+        Shape(self.shape().load(Ordering::Acquire))
     }
 
     #[inline]
@@ -296,7 +317,8 @@ impl<'a> Header<'a> {
     /// chunk in a segment is not held any more sees what its holder has written.
     #[inline(always)]
     pub(super) fn set_place_alone(self, place: Place) {
-        let shape = self.load_shape() & !PLACE | place.bits();
+        let Shape(shape) = self.load_shape();
+        let shape = shape & !PLACE | place.bits();
         self.shape().store(shape, Ordering::Release);
     }
 
@@ -313,27 +335,24 @@ impl<'a> Header<'a> {
     /// Length of the data, without CRLF.
     #[inline(always)]
     pub(super) fn data_len(self) -> usize {
-        (self.load_shape() & DATA_LEN) as usize
+        self.load_shape().data_len()
     }
 
     /// How much of the text is before the data.
     #[inline(always)]
     pub(super) fn head_len(self, key_len: usize) -> usize {
-        head_len(self.load_shape(), key_len)
+        self.load_shape().head_len(key_len)
     }
 
     /// Length of the text.
     #[inline(always)]
     pub(super) fn text_len(self, key_len: usize) -> usize {
-        let shape = self.load_shape();
-        head_len(shape, key_len)
-            .wrapping_add((shape & DATA_LEN) as usize)
-            .wrapping_add(2)
+        self.load_shape().text_len(key_len)
     }
 
     #[inline(always)]
-    pub(super) fn load_shape(self) -> u32 {
-        self.shape().load(Ordering::Relaxed)
+    pub(super) fn load_shape(self) -> Shape {
+        Shape(self.shape().load(Ordering::Relaxed))
     }
 
     #[inline(always)]

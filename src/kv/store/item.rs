@@ -23,8 +23,10 @@
 
 use core::num::NonZeroU32;
 use core::ops::Range;
+use core::ptr::NonNull;
 
 use super::arena::Arena;
+use super::glance::is_key;
 use super::header::{Header, Mark, Place, SPACES_AND_CRLF, WORDS};
 use crate::atomic::{AtomicU32, Ordering, Owned};
 use crate::decimal::width;
@@ -259,26 +261,21 @@ impl<M: Memory> Arena<M> {
         self.text_at(item.field(HEADER), self.key_len(item))
     }
 
-    /// The item's text, if that is its key; nothing of it where it is longer than `single`,
-    /// and so in several pieces.
+    /// The item's text, if that is its key; nothing of it where it is in several pieces.
     #[inline(always)]
-    pub(super) fn text_under(
-        &self,
-        item: Item,
-        header: Header<'_>,
-        key: &[u8],
-        single: usize,
-    ) -> Option<&[u8]> {
+    pub(super) fn text_under(&self, item: Item, header: Header<'_>, key: &[u8]) -> Option<&[u8]> {
         let key_len = self.key_len(item);
         let len = header.text_len(key_len);
         if key_len != key.len() {
             return None;
         }
-        if len > single {
+        if len > self.single {
             return self.has_key(item, key).then_some(&[]);
         }
         let text = self.text_if_at(item.field(HEADER), len)?;
-        same(text.get(..key_len)?, key).then_some(text)
+        let its_key = NonNull::from(text.get(..key_len)?).cast();
+        // SAFETY: as long as the key, in the region.
+        unsafe { is_key(its_key, key) }.then_some(text)
     }
 
     /// Whether that is the item's key.
@@ -342,56 +339,4 @@ impl<M: Memory> Arena<M> {
         // keeps those out who may read it: see the head of this file.
         unsafe { self.bytes(at, len) }
     }
-}
-
-/// Whether two keys are equal, looked at eight bytes at a time.
-#[inline(always)]
-fn same(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() {
-        return false;
-    }
-    // Says once more that they are of one length, in a way that the loop knows of.
-    let other = other.get(..one.len()).unwrap_or_default();
-    // The end first: keys mostly differ there. Some bytes of it are looked at twice.
-    match (one.last_chunk::<8>(), other.last_chunk::<8>()) {
-        (Some(one), Some(other)) if one == other => {}
-        (Some(_), _) => return false,
-        (None, _) => return few_are_same(one, other),
-    }
-    // Most keys have no more than sixteen.
-    if one.len() <= 8 {
-        return true;
-    }
-    let (Some((first, one)), Some((other_first, other))) =
-        (one.split_first_chunk::<8>(), other.split_first_chunk())
-    else {
-        return false;
-    };
-    first == other_first && (one.len() <= 8 || same_sixteens(one, other))
-}
-
-/// As [`same`], of bytes whose last eight are the same, sixteen at a time.
-#[inline(always)]
-fn same_sixteens(one: &[u8], other: &[u8]) -> bool {
-    let (mut one, mut other) = (one, other);
-    while one.len() > 16 {
-        let (Some((first, behind)), Some((other_first, other_behind))) =
-            (one.split_first_chunk::<16>(), other.split_first_chunk())
-        else {
-            return false;
-        };
-        if first != other_first {
-            return false;
-        }
-        (one, other) = (behind, other_behind);
-    }
-    // Of less than eight are the last that are left.
-    one.first_chunk::<8>() == other.first_chunk()
-}
-
-/// As [`same`], of less than eight bytes.
-#[cold]
-#[inline(never)]
-fn few_are_same(one: &[u8], other: &[u8]) -> bool {
-    one == other
 }

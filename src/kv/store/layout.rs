@@ -9,7 +9,9 @@
 //! ```
 
 use super::arena::Arena;
+use super::glance::peek;
 use super::item::{Item, UNIT};
+use super::stripe::chunk_changes_hands;
 use crate::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::limits::{CHUNKS_PER_PAGE, HOST_PAGE, ITEM_SHARE, PAGE_MAX, PAGE_MIN};
 use crate::platform::Memory;
@@ -142,6 +144,7 @@ impl Layout {
     /// A page for heads, from the classes.
     fn take_spare(&self) -> Option<usize> {
         let word = self.spare.swap(0, Ordering::Acquire);
+        chunk_changes_hands();
         usize::try_from(word).ok()?.checked_sub(1)
     }
 
@@ -223,6 +226,14 @@ impl Layout {
     #[inline(always)]
     fn owner_of<M: Memory>(&self, arena: &Arena<M>, item: Item) -> u32 {
         arena.load(self.owner_at(self.page_of(item)))
+    }
+
+    /// As [`Layout::class_of`], without a lock; perhaps nothing, where there is no item.
+    #[inline(always)]
+    pub(super) fn glance_class<M: Memory>(&self, arena: &Arena<M>, item: Item) -> Option<u8> {
+        let [owner] = arena.words_if_any::<1, 0>(self.owner_at(self.page_of(item)))?;
+        // Cut, as there.
+        Some(peek(owner) as u8)
     }
 
     pub(super) fn set_owner<M: Memory>(&self, arena: &Arena<M>, page: usize, class: Option<u8>) {

@@ -108,10 +108,16 @@ impl<P: Platform> Kv<P> {
 
     #[inline(always)]
     pub(super) fn life_of(&self, header: Header<'_>, now: Now) -> Life {
-        if header.used_at() <= self.flushed.load(Ordering::Acquire) {
+        self.life_at(header.used_at(), || header.expire(), now)
+    }
+
+    /// The same of an item that was last used then, and expires.
+    #[inline(always)]
+    pub(super) fn life_at(&self, used: u32, expire: impl FnOnce() -> u32, now: Now) -> Life {
+        if used <= self.flushed.load(Ordering::Acquire) {
             return Life::Flushed;
         }
-        match header.expire() {
+        match expire() {
             0 => Life::Live,
             expire if expire <= now.0 => Life::Expired,
             _ => Life::Live,

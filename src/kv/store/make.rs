@@ -6,12 +6,12 @@ use super::class::Class;
 use super::layout::{self, Layout};
 use super::reserve::{self, Reserve};
 use super::shard;
-use super::table::Stripe;
+use super::stripe::StripeLock;
 use super::{chain, header, Config, Error, Kv};
 use crate::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use crate::hash::Keyed;
 use crate::limits::{CLASSES_MAX, HOST_PAGE, ITEM_SHARE, MEMORY_MAX, MEMORY_MIN};
-use crate::platform::{Memory, RawRwLock, RawSpinLock, RwLock, SpinLock};
+use crate::platform::{Memory, RawRwLock, RawSpinLock, SpinLock};
 use crate::Platform;
 
 impl<P: Platform> Kv<P> {
@@ -40,7 +40,8 @@ impl<P: Platform> Kv<P> {
         let least = least_chunk(&config);
         let chunk_sizes = layout::chunk_sizes(layout.page_size, least, config.growth_percent);
         let spreads = shard::spreads(&config);
-        let arena = Arena::new(memory, layout.heads, layout.first_heads());
+        let single = chain::text_room(chunk_max(&chunk_sizes));
+        let arena = Arena::new(memory, layout.heads, layout.first_heads(), single);
         let pages = layout.page_at(0);
         arena.unused(pages, arena.len().saturating_sub(pages));
         let shift = config.stripes.trailing_zeros();
@@ -48,7 +49,7 @@ impl<P: Platform> Kv<P> {
         let classes = chunk_sizes.iter().take_while(|size| **size > 0).count();
         Ok(Self {
             stripes: P::array(config.stripes, |index| {
-                RwLock::new(Stripe::new(index, shift, &layout))
+                StripeLock::new(index, shift, &layout)
             })?,
             classes: P::array(classes, |index| {
                 let size = chunk_sizes.get(index).copied().unwrap_or(0) as usize;
@@ -63,7 +64,6 @@ impl<P: Platform> Kv<P> {
             chunk_sizes,
             rooms,
             small_classes: layout::small_classes(rooms.get(..classes).unwrap_or_default()),
-            single: chain::text_room(chunk_max(&chunk_sizes)),
             hasher: Keyed::new(config.hash_key),
             config,
             flushed: AtomicU32::new(0),
@@ -92,7 +92,7 @@ impl<P: Platform> Kv<P> {
             let array = count.saturating_mul(each).next_power_of_two();
             array.saturating_add(count.saturating_mul(lock))
         };
-        let stripe = size_of::<RwLock<P::RwLock, Stripe>>();
+        let stripe = size_of::<StripeLock<P>>();
         let class = size_of::<SpinLock<P::SpinLock, Class>>();
         let reserves = reserve::count(config.memory);
         let shards = Self::shards_bytes(&config, taken);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The store: what the protocols can ask of it, and the locks around that.
 //!
-//! The table is in stripes by hash, each behind a reader-writer lock. A `get`
-//! holds its stripe for reading, so that its item can neither change nor go
-//! while it is copied, and only marks the item as used. Whatever changes an item
-//! holds its stripe for writing. With one stripe this is a table under a global
-//! lock. Chunks are in size classes, each behind a spin lock; the orders in which
+//! The table is in stripes by hash, each behind a reader-writer lock. Whatever changes an
+//! item holds its stripe for writing. Who looks at one holds its stripe for reading, so that it
+//! can neither change nor go, and only marks it as used; but most `get`s copy an item
+//! without the lock, and see afterwards whether anybody has changed the stripe meanwhile
+//! (`look.rs`, `glance.rs`, `stripe.rs`). With one stripe this is a table under a global
+//! lock, which all take. Chunks are in size classes, each behind a spin lock; the orders in which
 //! classes use them are in shards, each behind another. An item too large for one
 //! chunk is a chain of them.
 //!
@@ -33,6 +34,7 @@
 
 mod arena;
 mod chain;
+mod chains;
 mod class;
 mod config;
 mod crawl;
@@ -40,6 +42,7 @@ mod drain;
 mod evict;
 mod expect;
 mod gate;
+mod glance;
 mod header;
 mod hold;
 mod item;
@@ -47,6 +50,7 @@ mod layout;
 mod life;
 mod link;
 mod list;
+mod look;
 mod make;
 mod moves;
 mod order;
@@ -55,6 +59,7 @@ mod plain;
 mod reserve;
 mod segment;
 mod shard;
+mod stripe;
 mod table;
 mod update;
 mod usage;
@@ -62,6 +67,7 @@ mod value;
 mod write;
 
 use self::arena::Arena;
+use self::chains::{Chains, Found};
 use self::class::Class;
 pub use self::config::{parse_growth, Config, Error, Wrong};
 use self::header::Header;
@@ -71,12 +77,13 @@ use self::item::Item;
 use self::layout::Layout;
 pub(crate) use self::life::due;
 use self::life::Life;
+pub(crate) use self::look::Glimpse;
 pub use self::pin::Pin;
 pub use self::plain::{Condition, Head, Plain, Put};
 use self::reserve::Reserve;
 pub use self::segment::Segment;
 use self::shard::{Shard, Spread};
-use self::table::{Found, Stripe};
+use self::stripe::StripeLock;
 pub use self::usage::Usage;
 pub use self::value::{
     Amend, Cas, Change, ClassUsage, Cursor, Done, Entry, Exptime, History, Look, Lookup, Part,
@@ -85,7 +92,7 @@ pub use self::value::{
 use crate::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use crate::hash::Keyed;
 use crate::limits::{CLASSES_MAX, ITEM_FLAGS, ITEM_OVERHEAD};
-use crate::platform::{ReadGuard, RwLock, SpinLock};
+use crate::platform::SpinLock;
 use crate::{Context, Now, Platform};
 
 /// A key-value store in one region of memory. Small itself, however large the
@@ -94,7 +101,7 @@ pub struct Kv<P: Platform> {
     arena: Arena<P::Memory>,
     layout: Layout,
     /// A power of two of them.
-    stripes: P::Array<RwLock<P::RwLock, Stripe>>,
+    stripes: P::Array<StripeLock<P>>,
     classes: P::Array<SpinLock<P::SpinLock, Class>>,
     /// The orders of use, and which chunks are in which.
     shards: P::Array<Shard<P>>,
@@ -104,8 +111,6 @@ pub struct Kv<P: Platform> {
     chunk_sizes: [u32; CLASSES_MAX],
     /// Bytes of each that an item can have.
     rooms: [u32; CLASSES_MAX],
-    /// Longest text in one chunk.
-    single: usize,
     /// The class for an item of so many words.
     small_classes: [u8; layout::SMALL],
     pub(crate) hasher: Keyed,
@@ -138,142 +143,7 @@ pub struct Kv<P: Platform> {
     to_crawl: AtomicU32,
 }
 
-/// An item that has been found. Nobody changes it meanwhile: to be copied, and
-/// nothing else.
-pub(crate) struct Held<'a, P: Platform> {
-    kv: &'a Kv<P>,
-    found: Found<'a>,
-    key_len: usize,
-    now: Now,
-    _stripe: ReadGuard<'a, P::RwLock, Stripe>,
-}
-
-impl<P: Platform> Held<'_, P> {
-    /// Its text, if that is all in one piece.
-    #[inline(always)]
-    pub(crate) fn whole_text(&self) -> Option<&[u8]> {
-        let text = self.found.text;
-        (!text.is_empty()).then_some(text)
-    }
-
-    /// Notes that it is used.
-    #[inline(always)]
-    pub(crate) fn use_it(&self) {
-        self.found.header.set_used(self.now.0);
-    }
-
-    /// Where it is.
-    #[inline(always)]
-    pub(crate) fn segment(&self) -> Segment {
-        self.kv.segment(self.found.item, self.found.header)
-    }
-
-    #[inline(always)]
-    pub(crate) fn value(&self) -> Value<'_> {
-        let Found { item, header, .. } = self.found;
-        match self.whole_text() {
-            None => self.kv.value_of(item, header, self.key_len, self.now),
-            Some(text) => Value {
-                text,
-                text_len: text.len(),
-                head_len: header.head_len(self.key_len),
-                key_len: self.key_len,
-                item,
-                header,
-                now: self.now,
-            },
-        }
-    }
-}
-
 impl<P: Platform> Kv<P> {
-    /// Lets `found` copy the item under `key`, if it is live. It counts as used
-    /// then, unless this was only a peek.
-    #[inline]
-    pub fn get<R>(
-        &self,
-        key: &[u8],
-        look: Look,
-        cx: &Context<'_>,
-        found: impl FnOnce(&Value<'_>) -> R,
-    ) -> Lookup<R> {
-        let hash = self.hasher.hash(key);
-        match self.look_up(key, hash, cx) {
-            Ok(item) => {
-                let found = found(&item.value());
-                if look == Look::Use {
-                    item.use_it();
-                }
-                Lookup::Hit(found)
-            }
-            Err(missed) => missed,
-        }
-    }
-
-    /// As [`Kv::get`], but the item is used only if `done` says so of what was found:
-    /// who comes back to look again, with more room for an answer, uses it once. Where
-    /// the item is comes with it.
-    pub(crate) fn get_if<R>(
-        &self,
-        key: &[u8],
-        look: Look,
-        cx: &Context<'_>,
-        found: impl FnOnce(&Value<'_>) -> R,
-        done: impl FnOnce(&R) -> bool,
-    ) -> Lookup<(R, Segment)> {
-        let hash = self.hasher.hash(key);
-        match self.look_up(key, hash, cx) {
-            Ok(item) => {
-                let segment = item.segment();
-                let found = found(&item.value());
-                if look == Look::Use && done(&found) {
-                    item.use_it();
-                }
-                Lookup::Hit((found, segment))
-            }
-            Err(missed) => missed,
-        }
-    }
-
-    /// The live item under a key with that hash.
-    ///
-    /// # Errors
-    ///
-    /// Why there is none: no [`Lookup::Hit`].
-    #[inline(always)]
-    pub(crate) fn look_up<R>(
-        &self,
-        key: &[u8],
-        hash: u64,
-        cx: &Context<'_>,
-    ) -> Result<Held<'_, P>, Lookup<R>> {
-        let missed = |why| {
-            P::miss(|| self.hasher.name(hash));
-            Err(why)
-        };
-        let Some(stripe) = self.stripes.get(self.stripe_of(hash)) else {
-            return missed(Lookup::Miss);
-        };
-        let stripe = stripe.read();
-        let Some(found) = self.find(&stripe, hash, key) else {
-            return missed(Lookup::Miss);
-        };
-        match self.life_of(found.header, cx.now) {
-            Life::Expired => return missed(Lookup::Expired),
-            Life::Flushed => return missed(Lookup::Flushed),
-            Life::Live => {}
-        }
-        let key_len = key.len();
-        P::hit(|| self.hasher.name(hash), || found.header.text_len(key_len));
-        Ok(Held {
-            kv: self,
-            found,
-            key_len,
-            now: cx.now,
-            _stripe: stripe,
-        })
-    }
-
     /// Lets `each` see the live items of one chain, after those that the cursor
     /// has passed; the cursor for the next. An item that is stored meanwhile may
     /// be seen or not, and one whose chain is divided meanwhile twice.
@@ -284,10 +154,10 @@ impl<P: Platform> Kv<P> {
         mut each: impl FnMut(&Value<'_>),
     ) -> Option<Cursor> {
         let stripe = self.stripes.get(from.stripe)?.read();
-        if from.chain >= stripe.chains() {
+        if from.chain >= stripe.chains.len() {
             return self.next_stripe(from);
         }
-        let mut chain = stripe.first(&self.arena, &self.layout, from.chain);
+        let mut chain = stripe.chains.first(&self.arena, &self.layout, from.chain);
         while let Some(item) = chain {
             let live = self.life(item, cx.now) == Life::Live;
             if let Some(value) = self.value(item, cx.now).filter(|_| live) {
@@ -306,7 +176,7 @@ impl<P: Platform> Kv<P> {
     #[inline(always)]
     fn segment(&self, item: Item, header: Header<'_>) -> Segment {
         let class = self.layout.class_of(&self.arena, item);
-        Segment::of(class, header)
+        Segment::of(class, header.load_shape())
     }
 
     /// The class that an item is for whose data have that length; none has the largest
@@ -345,7 +215,7 @@ impl<P: Platform> Kv<P> {
         now: Now,
     ) -> Value<'a> {
         let text_len = header.text_len(key_len);
-        let first = match text_len <= self.single {
+        let first = match text_len <= self.arena.single {
             true => text_len,
             false => self.first_len(item),
         };
@@ -367,8 +237,8 @@ impl<P: Platform> Kv<P> {
 
     /// The item with that key, in its stripe.
     #[inline(always)]
-    fn find(&self, stripe: &Stripe, hash: u64, key: &[u8]) -> Option<Found<'_>> {
-        stripe.find(&self.arena, &self.layout, hash, key, self.single, |item| {
+    fn find(&self, chains: &Chains, hash: u64, key: &[u8]) -> Option<Found<'_>> {
+        chains.find(&self.arena, &self.layout, hash, key, |item| {
             self.fetch_long(item)
         })
     }

@@ -14,18 +14,18 @@ use super::header::Place;
 use super::item::Item;
 use super::order::Order;
 use super::shard::{of_class, Shard};
+use super::stripe::{StripeLock, WriteStripe};
 use super::table::Stripe;
 use super::value::ClassUsage;
 use super::{Class, Kv};
 use crate::limits::{MOVE_BYTES, MOVE_CHUNKS, MOVE_IDLE, MOVE_PATIENCE, MOVE_STEPS, PAGE_TRIES};
-use crate::platform::{RwLock, WriteGuard};
 use crate::{Context, Now, Platform};
 
 /// An item in its new chunk, which is in the table but not in the order of use.
 struct Moved<'a, P: Platform> {
     new: Item,
     place: Place,
-    _stripe: WriteGuard<'a, P::RwLock, Stripe>,
+    _stripe: WriteStripe<'a, P>,
 }
 
 /// What has come of a look at the page that is moving.
@@ -172,7 +172,7 @@ impl<P: Platform> Kv<P> {
         // It is in a segment, and its shard locked: nobody fills its chunk.
         let hash = self.hash(self.arena.key(item));
         let stripe = self.stripes.get(self.stripe_of(hash));
-        let mut stripe = stripe.and_then(RwLock::try_write)?;
+        let mut stripe = stripe.and_then(StripeLock::try_write)?;
         let has_pieces = self.arena.link(item, class.chunk_size).is_some();
         if has_pieces && self.is_pinned(item) {
             return None;
@@ -187,7 +187,7 @@ impl<P: Platform> Kv<P> {
             return Some(None);
         }
         let place = self.arena.place(item);
-        self.move_item(&mut stripe, hash, class, item, new);
+        self.move_item(&mut stripe.stripe(), hash, class, item, new);
         order.remove(&self.arena, item);
         class.release(&self.arena, &self.layout, item);
         Some(Some(Moved {
@@ -210,7 +210,7 @@ impl<P: Platform> Kv<P> {
 
     /// Puts what is in an item into another chunk, which is held. If it has pieces, it
     /// is not pinned.
-    fn move_item(&self, stripe: &mut Stripe, hash: u64, class: &Class, item: Item, new: Item) {
+    fn move_item(&self, stripe: &mut Stripe<'_>, hash: u64, class: &Class, item: Item, new: Item) {
         let (arena, size) = (&self.arena, class.chunk_size);
         arena.copy(item, new, self.first_len(item));
         stripe.unlink(arena, &self.layout, hash, item);

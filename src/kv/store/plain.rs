@@ -4,10 +4,11 @@
 //! through here: each thing is looked at once, and passed in registers. What comes
 //! of it is what [`Kv::update`] would make of it, which does all the rest.
 
+use super::chains::Found;
 use super::evict::{Leave, Mine};
 use super::header::{Mark, Place, DIGITS_MAX, DIGITS_MIN, SPACES_AND_CRLF};
 use super::item::{Item, HEADER};
-use super::table::{Found, Stripe};
+use super::table::Stripe;
 use super::value::Cas;
 use super::write::Words;
 use super::{layout, Kv, Life};
@@ -168,8 +169,9 @@ impl<P: Platform> Kv<P> {
         let class = *self.small_classes.get(words)?;
         let hash = self.hasher.hash(new.key);
         let index = self.stripe_of(hash);
-        let stripe = &mut *self.stripes.get(index)?.write();
-        let found = self.find(stripe, hash, new.key);
+        let mut guard = self.stripes.get(index)?.write();
+        let mut stripe = guard.stripe();
+        let found = self.find(stripe.chains, hash, new.key);
         let live = || found.filter(|found| self.life_of(found.header, cx.now) == Life::Live);
         let mut old = u8::MAX;
         match condition {
@@ -193,8 +195,8 @@ impl<P: Platform> Kv<P> {
                     0 => header.text_len(new.key.len()),
                     len => len,
                 };
-                let words = self.words(stripe, new, Mark::ACTIVE, cx);
-                self.arena.rewrite_plain(stripe, item, new);
+                let words = self.words(&mut stripe, new, Mark::ACTIVE, cx);
+                self.arena.rewrite_plain(&mut stripe, item, new);
                 header.rewrite(&words);
                 stripe.resize(before as u64, text_len as u64);
                 words.cas
@@ -220,7 +222,7 @@ impl<P: Platform> Kv<P> {
         cx: &Context<'_>,
     ) -> Option<u64> {
         let room = self.room(class, mine, found, Leave::In, cx).ok()?;
-        let words = self.words(mine.stripe, new, Mark::NONE, cx);
+        let words = self.words(&mut mine.stripe, new, Mark::NONE, cx);
         self.arena.write_plain(room.item, new);
         if let Some(header) = self.arena.header(room.item) {
             // Whoever finds it in its segment now finds its stripe locked, still.
@@ -234,7 +236,7 @@ impl<P: Platform> Kv<P> {
         let size = HEADER
             .wrapping_add(new.key.len())
             .wrapping_add(new.rest_len());
-        self.publish(mine.stripe, hash, found, room.item, size as u64);
+        self.publish(&mut mine.stripe, hash, found, room.item, size as u64);
         if !room.is_listed {
             self.insert(room.class, room.item);
         }
@@ -242,7 +244,13 @@ impl<P: Platform> Kv<P> {
     }
 
     #[inline(always)]
-    fn words(&self, stripe: &mut Stripe, new: &Plain<'_>, mark: Mark, cx: &Context<'_>) -> Words {
+    fn words(
+        &self,
+        stripe: &mut Stripe<'_>,
+        new: &Plain<'_>,
+        mark: Mark,
+        cx: &Context<'_>,
+    ) -> Words {
         let binary = match new.key_is_binary {
             true => Mark::BINARY,
             false => Mark::NONE,

@@ -17,6 +17,7 @@ use crate::atomic::{AtomicU32, Ordering};
 use super::class::{say_unused, say_used};
 use super::item::Item;
 use super::layout::prev_power_of_two;
+use super::stripe::chunk_changes_hands;
 use super::{Class, Kv};
 use crate::limits::{
     CLASSES_MAX, RESERVES_MAX, RESERVE_BYTES, RESERVE_CHUNK_MAX, RESERVE_SHARE, SHARDS_MAX,
@@ -142,6 +143,7 @@ impl<P: Platform> Kv<P> {
     #[inline]
     pub(super) fn take_reserve(&self, own: Option<&Reserve>, class: u8) -> Option<Item> {
         let item = own?.take(class)?;
+        chunk_changes_hands();
         say_used(&self.arena, item, self.size_of_class(class));
         Some(item)
     }

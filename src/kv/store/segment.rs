@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Where an item is found: its size class, and the segment of that class's order of use.
 
-use super::header::{Header, Place};
+use super::header::{Place, Shape};
 use crate::limits::CLASSES_MAX;
 
 /// Where an item is: a class, and a segment of its order of use, or no segment.
@@ -28,10 +28,10 @@ impl Segment {
     /// More than any index.
     pub(crate) const COUNT: usize = Place::ALL.len() << CLASS_BITS;
 
-    /// Of an item of that class.
+    /// Of an item of that class and shape.
     #[inline(always)]
-    pub(super) fn of(class: u8, header: Header<'_>) -> Self {
-        let place = header.place_bits();
+    pub(super) fn of(class: u8, shape: Shape) -> Self {
+        let place = shape.place_bits();
         Self { class, place }
     }
 

@@ -153,8 +153,9 @@ impl<P: Platform> Kv<P> {
         let Some(lock) = self.stripes.get(index) else {
             return Ok(Done::NoMemory);
         };
-        let stripe = &mut *lock.write();
-        let found = self.find(stripe, hash, key);
+        let mut guard = lock.write();
+        let mut stripe = guard.stripe();
+        let found = self.find(stripe.chains, hash, key);
         let life = match found.map(|found| self.life_of(found.header, cx.now)) {
             None => Was::Missing,
             Some(Life::Live) => Was::Live,
@@ -171,11 +172,11 @@ impl<P: Platform> Kv<P> {
         match decide(value.as_ref()) {
             Change::Keep => Ok(Done::Nothing),
             Change::Remove => {
-                self.remove(stripe, hash, found);
+                self.remove(&mut stripe, hash, found);
                 Ok(live.map_or(Done::Nothing, |_| Done::Removed))
             }
             Change::Amend(amend) => Ok(live.map_or(Done::Nothing, |item| Done::Amended {
-                cas: self.amend(stripe, item, &amend, cx),
+                cas: self.amend(&mut stripe, item, &amend, cx),
             })),
             Change::Store(entry) => {
                 let under = Under {
@@ -184,9 +185,10 @@ impl<P: Platform> Kv<P> {
                     found,
                     live,
                 };
-                let done = self.store(&mut Mine { index, stripe }, &under, &entry, spare, cx)?;
+                let mut mine = Mine { index, stripe };
+                let done = self.store(&mut mine, &under, &entry, spare, cx)?;
                 if done == Done::TooLarge && entry.or_remove {
-                    self.remove(stripe, hash, found);
+                    self.remove(&mut mine.stripe, hash, found);
                 }
                 Ok(done)
             }
@@ -194,7 +196,7 @@ impl<P: Platform> Kv<P> {
     }
 
     /// Returns the cas number.
-    fn amend(&self, stripe: &mut Stripe, item: Item, amend: &Amend, cx: &Context<'_>) -> u64 {
+    fn amend(&self, stripe: &mut Stripe<'_>, item: Item, amend: &Amend, cx: &Context<'_>) -> u64 {
         let arena = &self.arena;
         if let Some(exptime) = amend.exptime {
             arena.set_expire(item, self.due(exptime, cx));
@@ -245,9 +247,9 @@ impl<P: Platform> Kv<P> {
         };
         let again = reuse.is_some();
         let before = reuse.map_or(0, |item| self.arena.size(item));
-        let new = self.describe(mine.stripe, under, entry, len, again, cx);
+        let new = self.describe(&mut mine.stripe, under, entry, len, again, cx);
         let cas = new.cas;
-        self.write(mine.stripe, item, shape, again, new, &source);
+        self.write(&mut mine.stripe, item, shape, again, new, &source);
         match again {
             true => mine.stripe.resize(before, size as u64),
             false => {
@@ -257,7 +259,7 @@ impl<P: Platform> Kv<P> {
                     class: self.layout.class_of(&self.arena, item),
                     is_listed: false,
                 };
-                self.publish(mine.stripe, under.hash, under.found, item, size as u64);
+                self.publish(&mut mine.stripe, under.hash, under.found, item, size as u64);
                 self.enlist(room);
             }
         }
@@ -289,7 +291,7 @@ impl<P: Platform> Kv<P> {
     /// All of a new item but its data.
     fn describe<'a>(
         &self,
-        stripe: &mut Stripe,
+        stripe: &mut Stripe<'_>,
         under: &Under<'a>,
         entry: &Entry<'_>,
         len: usize,
@@ -320,7 +322,7 @@ impl<P: Platform> Kv<P> {
     /// key in that stripe.
     fn write(
         &self,
-        stripe: &mut Stripe,
+        stripe: &mut Stripe<'_>,
         item: Item,
         shape: Shape,
         again: bool,
@@ -379,7 +381,7 @@ impl<P: Platform> Kv<P> {
     #[inline(always)]
     pub(super) fn publish(
         &self,
-        stripe: &mut Stripe,
+        stripe: &mut Stripe<'_>,
         hash: u64,
         found: Option<Item>,
         item: Item,
@@ -400,7 +402,7 @@ impl<P: Platform> Kv<P> {
         }
     }
 
-    fn remove(&self, stripe: &mut Stripe, hash: u64, found: Option<Item>) {
+    fn remove(&self, stripe: &mut Stripe<'_>, hash: u64, found: Option<Item>) {
         if let Some(item) = found {
             stripe.unlink(&self.arena, &self.layout, hash, item);
             self.release(item);

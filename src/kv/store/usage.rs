@@ -40,9 +40,9 @@ impl<P: Platform> Kv<P> {
         let (mut items, mut bytes, mut chains) = (0u64, 0u64, 0u64);
         for stripe in self.stripes.iter() {
             let stripe = stripe.read();
-            items = items.saturating_add(stripe.items);
-            bytes = bytes.saturating_add(stripe.bytes);
-            chains = chains.saturating_add(stripe.chains() as u64);
+            items = items.saturating_add(stripe.counts.items.into());
+            bytes = bytes.saturating_add(stripe.counts.bytes);
+            chains = chains.saturating_add(stripe.chains.len() as u64);
         }
         let pages = self.classes.iter().map(|class| class.lock().pages);
         let pages = pages.fold(0usize, usize::saturating_add);

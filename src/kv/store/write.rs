@@ -104,7 +104,7 @@ impl<M: Memory> Arena<M> {
     /// Writes what is behind the key into the chunk of an item of that stripe,
     /// which is long enough. The key may be read meanwhile.
     #[inline(always)]
-    pub(super) fn rewrite_plain(&self, _exclusive: &mut Stripe, item: Item, new: &Plain<'_>) {
+    pub(super) fn rewrite_plain(&self, _exclusive: &mut Stripe<'_>, item: Item, new: &Plain<'_>) {
         if self.holds(new.head) || self.holds(new.rest) {
             return;
         }
@@ -154,7 +154,7 @@ impl<M: Memory> Arena<M> {
     /// Fills a chunk, which is long enough ([`size`]), and holds an item of the
     /// same key in that stripe, with all but the key and its place. The key may
     /// be read meanwhile.
-    pub(super) fn rewrite(&self, _exclusive: &mut Stripe, item: Item, new: &NewItem<'_>) {
+    pub(super) fn rewrite(&self, _exclusive: &mut Stripe<'_>, item: Item, new: &NewItem<'_>) {
         self.write_rest(item, new);
     }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 use host::{Region, Userspace};
-use kv::store::{Change, Condition, Done, Entry, Head, Look, Lookup, Plain, Put, Value};
+use kv::store::{Change, Condition, Done, Entry, Head, Lookup, Plain, Put, Value};
 use kv::{Config, Context, Counters, Host, Kv, Now, Platform, Reply};
 use quick_cache::{DefaultHashBuilder, UnitWeighter};
 
@@ -97,10 +97,9 @@ impl Ours {
 
 impl Cache for Ours {
     fn get(&self, key: &[u8], reply: &mut [u8]) -> bool {
-        let found = self.kv.get(key, Look::Use, &self.context(), |value| {
-            copy(value.data(), reply)
-        });
-        matches!(found, Lookup::Hit(true))
+        let room = reply.len();
+        let found = self.kv.copy(key, Now::START, reply);
+        matches!(found, Lookup::Hit(len) if len <= room)
     }
 
     fn set(&self, key: &[u8], block: &[u8]) -> bool {

@@ -76,6 +76,12 @@ fn try_out(len: usize, stripes: usize) {
     let has = |number: usize| {
         let key = key(number);
         let found = kv.get(&key, Look::Peek, &cx, |value| value.data() == key);
+        let mut copied = [0; 16];
+        let glanced = match kv.copy(&key, cx.now, &mut copied) {
+            Lookup::Hit(len) => Lookup::Hit(copied[..len] == key),
+            _ => Lookup::Miss,
+        };
+        assert_eq!(glanced, found, "{len}");
         match found {
             Lookup::Hit(right) => {
                 assert!(right, "{len}: another's value");
@@ -110,6 +116,42 @@ fn try_out(len: usize, stripes: usize) {
     }
     (0..KEYS).for_each(set);
     assert!((0..KEYS).all(has), "{len}: lost");
+}
+
+/// Keys of one length that differ in one byte or two, in one chain often, whose links do not
+/// tell them apart.
+#[test]
+fn keys_are_told_apart_by_every_byte() {
+    for len in [
+        1usize, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 79, 96, 200, 249, 250,
+    ] {
+        let config = Config::new([5, 6]);
+        let kv = Kv::<Large>::new(Sparse::new(MEMORY_MAX), &config).unwrap();
+        let counters = [Counters::new()];
+        let cx = common::cx(&counters, 0, 10);
+        let bytes = (0..len).flat_map(|at| (1..=255u8).map(move |byte| (at, byte)));
+        let keys: Vec<Vec<u8>> = bytes
+            .step_by((len * 255).div_ceil(4000))
+            .map(|(at, byte)| {
+                let mut key = vec![b'k'; len];
+                key[at] ^= byte;
+                key
+            })
+            .collect();
+        for key in &keys {
+            let store = Change::Store(Entry::new(0, 0, key));
+            let mut store = Some(store);
+            let done = kv.update(key, &cx, |_| store.take().unwrap()).done;
+            assert!(matches!(done, Done::Stored { .. }));
+        }
+        for key in &keys {
+            let mut copied = vec![0; len];
+            assert_eq!(kv.copy(key, cx.now, &mut copied), Lookup::Hit(len));
+            assert_eq!(&copied, key);
+            let same = kv.get(key, Look::Peek, &cx, |value| value.data() == key);
+            assert_eq!(same, Lookup::Hit(true));
+        }
+    }
 }
 
 #[test]

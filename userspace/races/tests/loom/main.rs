@@ -7,6 +7,7 @@
 //! tried in which that happens twice or less often.
 #![allow(missing_docs)]
 
+mod glances;
 mod platform;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -244,6 +244,7 @@ pub struct Scene {
     set_up: fn(&Kv<Modelled>),
     region: NonNull<u8>,
     place: NonNull<MaybeUninit<Kv<Modelled>>>,
+    glances: bool,
     /// How many were tried.
     orders: AtomicUsize,
 }
@@ -267,7 +268,16 @@ impl Scene {
             set_up,
             region: NonNull::new(region).unwrap(),
             place: NonNull::from(Box::leak(Box::new(MaybeUninit::uninit()))),
+            glances: false,
             orders: AtomicUsize::new(0),
+        }
+    }
+
+    /// The same, where somebody looks without a lock.
+    pub fn with_glances(self) -> Self {
+        Self {
+            glances: true,
+            ..self
         }
     }
 
@@ -341,7 +351,7 @@ impl Run {
     /// learned of what is used.
     fn once(&self, judge: fn(&Kv<Modelled>)) {
         let kv = self.scene.fresh();
-        modelled::begin(&self.used);
+        modelled::begin(&self.used, self.scene.glances);
         let start = |task: &fn(&Kv<Modelled>)| {
             let shared = Shared(kv, *task);
             loom::thread::spawn(move || {
