@@ -105,8 +105,8 @@ impl Session {
         deadline: Instant,
     ) -> Result<Option<Answer>> {
         loop {
-            self.give_up(report);
             let Some(datagram) = self.client.recv(deadline)? else {
+                // Nothing is lost that was there and had not been looked at.
                 self.give_up(report);
                 return Ok(None);
             };
