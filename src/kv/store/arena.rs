@@ -4,6 +4,7 @@
 use core::ptr::NonNull;
 use core::slice;
 
+use super::item::HEADER;
 use super::link::Links;
 use crate::atomic::{AtomicU32, Ordering, Owned};
 use crate::platform::Memory;
@@ -27,6 +28,8 @@ pub(super) struct Arena<M> {
     pub(super) links: Links,
     /// Longest text in one chunk.
     pub(super) single: usize,
+    /// What begins before that has room behind it for a header and such a text.
+    pub(super) before_end: usize,
 }
 
 impl<M: Memory> Arena<M> {
@@ -34,6 +37,7 @@ impl<M: Memory> Arena<M> {
     /// all inside.
     pub(super) fn new(memory: M, heads: usize, heads_len: usize, single: usize) -> Self {
         let links = Links::new(memory.len());
+        let before_end = memory.len().saturating_sub(HEADER.saturating_add(single));
         let words = memory.len() / WORD;
         let inside = heads.checked_add(heads_len).is_some_and(|end| end <= words);
         debug_assert!(inside, "heads behind the end");
@@ -44,6 +48,8 @@ impl<M: Memory> Arena<M> {
             heads_len: if inside { heads_len } else { 0 },
             links,
             single,
+            // INVARIANT: nothing, if there is too little for even one.
+            before_end,
         }
     }
 

@@ -39,7 +39,8 @@ pub(crate) struct Unsure;
 ///
 /// # Invariants
 ///
-/// From `chunk` on, [`HEADER`] bytes are in the region, and aligned as words are.
+/// From `chunk` on, [`HEADER`] bytes, aligned as words are, and behind them the text of any item
+/// in one piece are in the region.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Glance<'a> {
     pub(super) item: Item,
@@ -48,13 +49,14 @@ pub(super) struct Glance<'a> {
 }
 
 impl<M: Memory> Arena<M> {
-    /// What is at the place of an item.
+    /// What is at the place of an item, unless that is at the very end of the region.
     #[inline(always)]
     pub(super) fn glance(&self, item: Item) -> Option<Glance<'_>> {
-        self.has_bytes(item.offset(), HEADER).then(|| Glance {
+        (item.offset() < self.before_end).then(|| Glance {
             item,
             // SAFETY: inside of the region, as just looked at.
-            // INVARIANT: for the same reason; regions are aligned, and so are offsets.
+            // INVARIANT: what is before that has so many bytes; regions are aligned, and so
+            // are offsets.
             chunk: unsafe { self.start().add(item.offset()) },
             _region: PhantomData,
         })
@@ -71,19 +73,16 @@ impl<M: Memory> Arena<M> {
         if found.key_len() != key.len() {
             return Ok(None);
         }
-        // The header is inside.
-        let room = self.len().wrapping_sub(found.item.field(HEADER));
-        if len > self.single || len > room {
+        if len > self.single {
             return Err(Unsure);
         }
-        // SAFETY: inside of the region, as just looked at.
+        // SAFETY: inside of the region, by the type invariant.
         let at = unsafe { found.chunk.add(HEADER) };
         // SAFETY: a text is no shorter than its key.
         Ok(unsafe { is_key(at, key) }.then_some(Text {
-            // INVARIANT: as just looked at.
+            // INVARIANT: by that of `Glance`.
             at,
-            // No text has more than 32 bits can say.
-            len: len as u32,
+            len,
             _region: PhantomData,
         }))
     }
@@ -134,7 +133,7 @@ impl Glance<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Text<'a> {
     at: NonNull<u8>,
-    len: u32,
+    len: usize,
     _region: PhantomData<&'a [u8]>,
 }
 
@@ -143,11 +142,11 @@ impl Text<'_> {
     #[inline(always)]
     pub(super) fn part(self, from: usize, len: usize) -> Option<Self> {
         let end = from.checked_add(len)?;
-        (end <= self.len as usize).then(|| Self {
+        (end <= self.len).then(|| Self {
             // SAFETY: inside of the region, as just looked at.
             // INVARIANT: the same, and it is no longer than all of it.
             at: unsafe { self.at.add(from) },
-            len: len as u32,
+            len,
             ..self
         })
     }
@@ -163,7 +162,7 @@ unsafe impl Source for Text<'_> {
 
     #[inline(always)]
     fn len(self) -> usize {
-        self.len as usize
+        self.len
     }
 
     #[cfg(feature = "loom")]

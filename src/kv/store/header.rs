@@ -10,11 +10,11 @@ use super::link::Link;
 /// Bytes of a header's words.
 pub(super) const WORDS: usize = 32;
 
-/// The shape: 20 bits for the length of the data without CRLF, 4 for how many
+/// The shape: 20 bits for the length of the text behind the key, 4 for how many
 /// digits flags and length have together, less two; the rest marks.
-pub(super) const DATA_LEN_BITS: u32 = 20;
-pub(super) const DATA_LEN: u32 = (1 << DATA_LEN_BITS) - 1;
-pub(super) const DIGITS: u32 = 15 << DATA_LEN_BITS;
+const REST_LEN_BITS: u32 = 20;
+const REST_LEN: u32 = (1 << REST_LEN_BITS) - 1;
+const DIGITS: u32 = 15 << REST_LEN_BITS;
 pub(super) const DIGITS_MIN: usize = 2;
 /// More than that number of digits, less two, is not in the shape.
 pub(super) const DIGITS_MAX: usize = 15;
@@ -74,28 +74,45 @@ impl Shape {
         (self.0 & PLACE).wrapping_shr(PLACE_SHIFT) as u8
     }
 
+    /// Of a text with so many bytes behind the key, and so many digits, less two. Neither
+    /// is more than fits there: there are limits for them.
+    #[inline(always)]
+    pub(super) fn of(rest_len: usize, digits: usize) -> Self {
+        let digits = (digits as u32).wrapping_shl(REST_LEN_BITS) & DIGITS;
+        Self(rest_len as u32 & REST_LEN | digits)
+    }
+
+    /// Bytes between the key and the data.
+    #[inline(always)]
+    fn words_len(self) -> usize {
+        // All that is added here and below is far too small to overflow.
+        let digits = (self.0 & DIGITS).wrapping_shr(REST_LEN_BITS) as usize;
+        digits.wrapping_add(DIGITS_MIN + SPACES_AND_CRLF)
+    }
+
+    #[inline(always)]
+    fn rest_len(self) -> usize {
+        (self.0 & REST_LEN) as usize
+    }
+
     /// How much of the text is before the data.
     #[inline(always)]
     pub(super) fn head_len(self, key_len: usize) -> usize {
-        // All that is added is far too small to overflow.
-        let digits = (self.0 & DIGITS).wrapping_shr(DATA_LEN_BITS) as usize;
-        key_len
-            .wrapping_add(digits)
-            .wrapping_add(DIGITS_MIN + SPACES_AND_CRLF)
+        key_len.wrapping_add(self.words_len())
     }
 
     /// Length of the data, without CRLF.
     #[inline(always)]
     pub(super) fn data_len(self) -> usize {
-        (self.0 & DATA_LEN) as usize
+        // Not less than nothing, even where this is no item.
+        self.rest_len()
+            .saturating_sub(self.words_len().wrapping_add(2))
     }
 
     /// Length of the text.
     #[inline(always)]
     pub(super) fn text_len(self, key_len: usize) -> usize {
-        self.head_len(key_len)
-            .wrapping_add(self.data_len())
-            .wrapping_add(2)
+        key_len.wrapping_add(self.rest_len())
     }
 
     /// Whether the chunk is held.
@@ -169,7 +186,7 @@ impl Place {
 const PLACE_SHIFT: u32 = 28;
 pub(super) const PLACE: u32 = 7 << PLACE_SHIFT;
 
-const _: () = assert!(crate::limits::ITEM_MAX <= 1 << DATA_LEN_BITS);
+const _: () = assert!(crate::limits::ITEM_MAX <= 1 << REST_LEN_BITS);
 
 /// What is in `<key> <flags> <bytes>\r\n` besides key and digits.
 pub(super) const SPACES_AND_CRLF: usize = 4;

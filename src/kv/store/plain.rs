@@ -257,7 +257,7 @@ impl<P: Platform> Kv<P> {
         };
         Words {
             digits: new.digits(),
-            data_len: new.data_len,
+            rest_len: new.rest_len(),
             expire: match new.exptime {
                 0 => 0,
                 exptime => self.due(exptime, cx),

@@ -5,9 +5,7 @@
 use core::sync::atomic::Ordering;
 
 use super::arena::Arena;
-use super::header::{
-    Header, Mark, Place, DATA_LEN, DATA_LEN_BITS, DIGITS, DIGITS_MIN, PLACE, SPACES_AND_CRLF,
-};
+use super::header::{Header, Mark, Place, Shape, DIGITS_MIN, PLACE, SPACES_AND_CRLF};
 use super::item::{Item, HEADER, KEY_LEN};
 use super::plain::Plain;
 use super::table::Stripe;
@@ -38,8 +36,8 @@ pub(super) struct NewItem<'a> {
 pub(super) struct Words {
     /// How many digits its two numbers have together, less two.
     pub(super) digits: usize,
-    /// Length of the data, without CRLF.
-    pub(super) data_len: usize,
+    /// Length of the text behind the key.
+    pub(super) rest_len: usize,
     pub(super) expire: u32,
     pub(super) used: u32,
     pub(super) cas: u64,
@@ -70,10 +68,8 @@ impl Header<'_> {
         Owned(low).store(words.cas as u32);
         Owned(high).store(words.cas.wrapping_shr(32) as u32);
         used.store(words.used, Ordering::Relaxed);
-        // Neither is more than fits there: there are limits for them.
-        let digits = words.digits as u32;
-        let digits = digits.wrapping_shl(DATA_LEN_BITS) & DIGITS;
-        words.data_len as u32 & DATA_LEN | digits | words.marks.0
+        let Shape(shape) = Shape::of(words.rest_len, words.digits);
+        shape | words.marks.0
     }
 }
 
@@ -214,9 +210,9 @@ impl<M: Memory> Arena<M> {
         expire.store(new.expire, Ordering::Relaxed);
         used.store(new.used, Ordering::Relaxed);
         self.set_cas(item, new.cas);
-        let mut shape = u32::try_from(new.len).unwrap_or(0) & DATA_LEN;
-        let digits = digits.saturating_sub(DIGITS_MIN) as u32;
-        shape |= digits.wrapping_shl(DATA_LEN_BITS) & DIGITS;
+        let rest_len = new.len.saturating_add(SPACES_AND_CRLF + 2);
+        let rest_len = rest_len.saturating_add(digits);
+        let Shape(mut shape) = Shape::of(rest_len, digits.saturating_sub(DIGITS_MIN));
         for (mark, on) in [
             (Mark::FETCHED, new.fetched),
             (Mark::STALE, new.stale),
