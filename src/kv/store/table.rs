@@ -3,8 +3,8 @@
 //! keys, behind a lock of its own.
 //!
 //! The hash's low bits choose the stripe, the rest a chain in it. A stripe grows
-//! by linear hashing: whenever it has more items than chains, one chain is
-//! divided in two, so that growing is never more work than that. (W. Litwin,
+//! by linear hashing: whenever it has too many items for its chains, one chain is
+//! divided in two, or two are, so that growing is never more work than that. (W. Litwin,
 //! "Linear hashing: a new tool for file and table addressing", 1980.)
 //!
 //! Reading belongs to the stripe's read lock, everything else to its write lock (`stripe.rs`).
@@ -20,6 +20,11 @@ use crate::platform::Memory;
 
 /// Chains that a stripe starts with.
 const CHAINS_MIN: usize = 16;
+
+/// Where heads take no more than this part of what their items do, as with items of some
+/// hundred bytes and more, there are two chains for each item in place of one, so that half as
+/// many look-ups touch another item before theirs.
+const HEADS_SHARE: u64 = 128;
 
 /// What there is to know of a stripe besides its chains.
 #[derive(Debug)]
@@ -63,7 +68,10 @@ impl Counts {
 
 impl Stripe<'_> {
     fn set_chains(&mut self, chains: usize) {
-        self.counts.grow_at = u32::try_from(chains).unwrap_or(u32::MAX);
+        let heads = (chains as u64).saturating_mul(size_of::<Link>() as u64);
+        let are_cheap = heads.saturating_mul(HEADS_SHARE) <= self.counts.bytes;
+        let items = if are_cheap { chains / 2 } else { chains };
+        self.counts.grow_at = u32::try_from(items).unwrap_or(u32::MAX);
         self.chains.set_len(chains);
     }
 
@@ -145,7 +153,7 @@ impl Stripe<'_> {
         self.counts.bytes = self.counts.bytes.wrapping_sub(before).wrapping_add(after);
     }
 
-    /// Divides a chain, if there are more items than chains; whether more heads
+    /// Divides a chain or two, if there are too many items for them; whether more heads
     /// are badly needed, and could not be had.
     #[inline(always)]
     pub(super) fn grow<M: Memory>(
@@ -154,7 +162,16 @@ impl Stripe<'_> {
         layout: &Layout,
         hash: impl Fn(&[u8]) -> u64,
     ) -> bool {
-        self.counts.items > self.counts.grow_at && self.divide(arena, layout, hash)
+        // One for the item that has come, and one for it to have two.
+        for _ in 0..2 {
+            if self.counts.items <= self.counts.grow_at {
+                break;
+            }
+            if self.divide(arena, layout, &hash) {
+                return true;
+            }
+        }
+        false
     }
 
     /// As [`Stripe::grow`], when it is time for it.
