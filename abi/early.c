@@ -3,13 +3,16 @@
 #include <linux/hash.h>
 #include <linux/inetdevice.h>
 #include <linux/netdevice.h>
+#include <linux/netfilter_bridge.h>
 #include <linux/percpu.h>
 #include <linux/rtnetlink.h>
 #include <linux/unaligned.h>
 #include <net/addrconf.h>
 #include <net/ip_fib.h>
+#include <net/l3mdev.h>
 #include <net/route.h>
 
+#include "look.h"
 #include "unbuckle.h"
 
 /*
@@ -45,10 +48,18 @@ static bool look_up_addresses4(const struct net_device *dev,
 	return false;
 }
 
+/* They stand side by side. */
+static __always_inline u64 both_addresses(const struct iphdr *ip)
+{
+	BUILD_BUG_ON(offsetof(struct iphdr, daddr) !=
+		     offsetof(struct iphdr, saddr) + sizeof(ip->saddr));
+	return get_unaligned((const u64 *)&ip->saddr);
+}
+
 /* Bottom halves are off, and nothing on this CPU comes in between. */
 static noinline bool get_to_know(const struct net_device *dev,
 				 const struct iphdr *ip, struct known *slot,
-				 const struct known *wanted)
+				 u32 generation)
 {
 	/* Generation first: pairs with whoever changes something and then that. */
 	smp_rmb();
@@ -56,7 +67,11 @@ static noinline bool get_to_know(const struct net_device *dev,
 		return false;
 	/* Where softirqs are preempted, half of it could be another's. */
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
-		*slot = *wanted;
+		*slot = (struct known){
+			.addresses = both_addresses(ip),
+			.ifindex = dev->ifindex,
+			.generation = generation,
+		};
 	return true;
 }
 
@@ -65,26 +80,19 @@ static noinline bool get_to_know(const struct net_device *dev,
  * whose network header is linear, at skb->data. IPv4 as ip_route_input_slow()
  * would say, but for rp_filter; addresses of other devices are left to it.
  */
-bool ub_skb_is_addressed4(const struct sk_buff *skb)
+static __always_inline bool is_addressed4(const struct sk_buff *skb)
 {
 	const struct iphdr *ip = (const struct iphdr *)skb->data;
 	const struct net_device *dev = skb->dev;
 	struct known *slot = this_cpu_ptr(&known[hash_32((__force u32)ip->saddr,
 							 KNOWN_BITS)]);
-	const struct known wanted = {
-		/* Both addresses, which stand side by side. */
-		.addresses = get_unaligned((const u64 *)&ip->saddr),
-		.ifindex = dev->ifindex,
-		.generation = rt_genid_ipv4(dev_net(dev)),
-	};
+	u32 generation = rt_genid_ipv4(dev_net(dev));
 
-	BUILD_BUG_ON(offsetof(struct iphdr, daddr) !=
-		     offsetof(struct iphdr, saddr) + sizeof(ip->saddr));
-	if (likely(slot->addresses == wanted.addresses &&
-		   slot->ifindex == wanted.ifindex &&
-		   slot->generation == wanted.generation))
+	if (likely(slot->addresses == both_addresses(ip) &&
+		   slot->ifindex == dev->ifindex &&
+		   slot->generation == generation))
 		return true;
-	return get_to_know(dev, ip, slot, &wanted);
+	return get_to_know(dev, ip, slot, generation);
 }
 
 /*
@@ -131,8 +139,8 @@ static noinline bool get_to_know6(const struct net_device *dev,
 	return true;
 }
 
-/* As ub_skb_is_addressed4(), for IPv6. */
-bool ub_skb_is_addressed6(const struct sk_buff *skb)
+/* As is_addressed4(), for IPv6. */
+static __always_inline bool is_addressed6(const struct sk_buff *skb)
 {
 	const struct ipv6hdr *ip = (const struct ipv6hdr *)skb->data;
 	const struct net_device *dev = skb->dev;
@@ -146,6 +154,52 @@ bool ub_skb_is_addressed6(const struct sk_buff *skb)
 		   slot->generation == generation))
 		return true;
 	return get_to_know6(dev, ip, slot, generation);
+}
+
+/* For this host, and with nothing that the stack would have to take off: no VLAN tag, no tunnel. */
+static __always_inline bool is_fresh(const struct sk_buff *skb)
+{
+	return skb->pkt_type == PACKET_HOST && !skb_vlan_tag_present(skb) &&
+	       !skb_dst(skb) && !skb->encapsulation;
+}
+
+/*
+ * Of one that is not usual: there may be something to look up or to refuse first (bridges that
+ * filter, IPsec, VRFs), or a device has merged several.
+ */
+static noinline u64 look_closely(const struct sk_buff *skb, u32 facts)
+{
+	const struct net_device *dev = skb->dev;
+
+	if (!is_fresh(skb) || nf_bridge_info_exists(skb) ||
+	    secpath_exists(skb) || skb_shared(skb) || skb_is_gso(skb) ||
+	    dev->type != ARPHRD_ETHER || netif_is_l3_master(dev) ||
+	    netif_is_l3_slave(dev) || asks_policies(skb))
+		return UB_STRANGE;
+	return ub_look_closely(skb, facts);
+}
+
+/*
+ * What there is to know of a packet that the stack has not routed yet, or not looked at
+ * at all, and whose network header is linear, at skb->data. UB_STRANGE if it is not one
+ * frame of IPv4, for this host, ours to change, from another host's unicast address to
+ * one of the device's own, in which there is nothing for the stack to do first.
+ */
+u64 ub_skb_look_early4(struct sk_buff *skb)
+{
+	if (skb->protocol != htons(ETH_P_IP) || !is_addressed4(skb))
+		return UB_STRANGE;
+	if (likely(is_fresh(skb) && !skb_has_extensions(skb) && is_usual(skb)))
+		return found(0);
+	return look_closely(skb, 0);
+}
+
+/* The same of IPv6. */
+u64 ub_skb_look_early6(const struct sk_buff *skb)
+{
+	if (skb->protocol != htons(ETH_P_IPV6) || !is_addressed6(skb))
+		return UB_STRANGE;
+	return look_closely(skb, UB_IPV6);
 }
 
 /* The device that a notifier was called for. */

@@ -22,4 +22,22 @@ static inline bool ub_has_policy(const struct net *net, int direction)
 #endif
 }
 
+/* That none has, in or out, in two looks. False may mean that it is not said as usual. */
+static inline bool ub_has_no_policy(const struct net *net)
+{
+#ifdef CONFIG_XFRM
+	u64 counts;
+	u16 defaults;
+
+	BUILD_BUG_ON(XFRM_POLICY_IN != 0 || XFRM_POLICY_OUT != 1);
+	BUILD_BUG_ON(sizeof(counts) != 2 * sizeof(net->xfrm.policy_count[0]));
+	BUILD_BUG_ON(sizeof(defaults) != 2 * sizeof(net->xfrm.policy_default[0]));
+	data_race(memcpy(&counts, net->xfrm.policy_count, sizeof(counts)));
+	data_race(memcpy(&defaults, net->xfrm.policy_default, sizeof(defaults)));
+	return !counts && defaults == XFRM_USERPOLICY_ACCEPT * 0x0101;
+#else
+	return true;
+#endif
+}
+
 #endif /* UNBUCKLE_POLICY_H */

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Received packets, and the queue that hands them to a worker. */
 #include <linux/skbuff.h>
-#include <linux/netfilter_bridge.h>
 #include <net/ipv6.h>
 #include <net/l3mdev.h>
 #include <net/route.h>
 
 #include "detach.h"
-#include "policy.h"
+#include "look.h"
 #include "unbuckle.h"
 
 bool ub_skb_may_pull(struct sk_buff *skb, unsigned int len)
@@ -55,88 +54,8 @@ void ub_skb_to_network(struct sk_buff *skb)
 	__skb_push(skb, -skb_network_offset(skb));
 }
 
-/* Nothing but the device itself has a say in what leaves by it. */
-static __always_inline bool is_direct(const struct sk_buff *skb,
-				      const struct net_device *dev)
-{
-	/* A link header that is not there begins far behind. */
-	return dev->type == ARPHRD_ETHER && dev->hard_header_len == ETH_HLEN &&
-	       skb->network_header - skb->mac_header == ETH_HLEN &&
-	       !netif_is_l3_slave(dev) && !netif_is_l3_master(dev) &&
-	       !ub_has_policy(dev_net(dev), XFRM_POLICY_OUT);
-}
-
-/*
- * Nothing that a reply would have to get rid of hangs on the buffer: no fragments,
- * no foreign memory, no time stamp that a sender waits for, no word of segments.
- */
-static __always_inline bool is_bare(const struct sk_buff *skb)
-{
-	const struct skb_shared_info *shared = skb_shinfo(skb);
-
-	/* Nearly all of that stands in the first eight bytes. */
-	BUILD_BUG_ON(offsetof(struct skb_shared_info, flags) != 0 ||
-		     offsetofend(struct skb_shared_info, gso_segs) != sizeof(u64));
-	return !*(const u64 *)shared && !(shared->gso_type | skb->data_len);
-}
-
-static __always_inline bool is_own(const struct sk_buff *skb)
-{
-	return !skb_shared(skb) && !skb_cloned(skb) && !skb_pfmemalloc(skb) &&
-	       is_bare(skb);
-}
-
-/*
- * Sent to this host alone, at the link and at the network layer. The packet
- * has been routed (LOCAL_IN or later) and skb->data need not be its IP header.
- */
-static __always_inline bool is_for_host(const struct sk_buff *skb)
-{
-	const struct rtable *rt = skb_rtable(skb);
-
-	if (skb->pkt_type != PACKET_HOST)
-		return false;
-	if (skb->protocol == htons(ETH_P_IPV6))
-		return !ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr);
-	return !rt || !(rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST));
-}
-
-static __always_inline bool is_verified(const struct sk_buff *skb)
-{
-	return skb->ip_summed == CHECKSUM_UNNECESSARY ||
-	       skb->ip_summed == CHECKSUM_PARTIAL;
-}
-
-static __always_inline bool asks_policies(const struct sk_buff *skb)
-{
-	return secpath_exists(skb) ||
-	       ub_has_policy(dev_net(skb->dev), XFRM_POLICY_IN);
-}
-
-/* Every reply of one datagram fits the device. */
-static __always_inline bool is_wide(const struct net_device *dev)
-{
-	return READ_ONCE(dev->mtu) >= UB_MTU_WIDE;
-}
-
-/*
- * Nothing but what may be answered in its own packet, without a further look. What
- * has ever been a clone is looked at closely.
- */
-static __always_inline bool is_usual(const struct sk_buff *skb)
-{
-	return is_verified(skb) && !skb_shared(skb) &&
-	       !(skb->cloned || skb->pfmemalloc) && is_bare(skb) &&
-	       is_direct(skb, skb->dev) && is_wide(skb->dev);
-}
-
-static __always_inline u64 found(u32 facts)
-{
-	return (u64)raw_smp_processor_id() << UB_CPU_SHIFT | facts;
-}
-
-/* Out of line, so that the usual packet pays for questions alone. */
-static noinline u64 look_closely(const struct sk_buff *skb, u32 facts)
+/* What more there is to know of a packet that is not usual. */
+u64 ub_look_closely(const struct sk_buff *skb, u32 facts)
 {
 	if (!is_verified(skb))
 		facts |= UB_UNVERIFIED;
@@ -159,16 +78,27 @@ static noinline u64 look_at_stranger(const struct sk_buff *skb)
 		facts |= UB_NOT_FOR_HOST;
 	if (asks_policies(skb))
 		facts |= UB_POLICY;
-	return look_closely(skb, facts);
+	return ub_look_closely(skb, facts);
 }
 
 /* Of a packet at LOCAL_IN, all that there is to know of it: UB_MERGED and so on. */
-u64 ub_skb_look(const struct sk_buff *skb)
+static __always_inline u64 look(const struct sk_buff *skb, bool ipv6)
 {
 	/* A merged packet is not bare, and so not usual. */
-	if (likely(is_for_host(skb) && !asks_policies(skb) && is_usual(skb)))
+	if (likely(is_for_host_of(skb, ipv6) && !secpath_exists(skb) &&
+		   is_usual(skb)))
 		return found(0);
 	return look_at_stranger(skb);
+}
+
+u64 ub_skb_look4(const struct sk_buff *skb)
+{
+	return look(skb, false);
+}
+
+u64 ub_skb_look6(const struct sk_buff *skb)
+{
+	return look(skb, true);
 }
 
 /* The same of one that UDP has delivered to a socket. */
@@ -178,32 +108,7 @@ u64 ub_skb_look_late(const struct sk_buff *skb)
 
 	if (skb->protocol == htons(ETH_P_IPV6))
 		facts |= UB_IPV6;
-	return look_closely(skb, facts);
-}
-
-/*
- * The same of one that the stack has not routed yet, or not looked at at all.
- * UB_STRANGE if it is not one frame of IPv4 or IPv6 for this host, ours to
- * change, in which there is nothing that the stack would have to take off, to
- * look up or to refuse first: VLAN tags, tunnels, VRFs, bridges that filter,
- * IPsec, what a device has merged. In this case nothing else is said.
- */
-u64 ub_skb_look_early(const struct sk_buff *skb)
-{
-	const struct net_device *dev = skb->dev;
-
-	if (unlikely(skb->pkt_type != PACKET_HOST || skb_shared(skb) ||
-		     skb_is_gso(skb) || skb_vlan_tag_present(skb) ||
-		     skb_dst(skb) || skb->encapsulation ||
-		     dev->type != ARPHRD_ETHER || netif_is_l3_master(dev) ||
-		     netif_is_l3_slave(dev) || nf_bridge_info_exists(skb) ||
-		     asks_policies(skb)))
-		return UB_STRANGE;
-	if (likely(skb->protocol == htons(ETH_P_IP)))
-		return is_usual(skb) ? found(0) : look_closely(skb, 0);
-	if (skb->protocol == htons(ETH_P_IPV6))
-		return look_closely(skb, UB_IPV6);
-	return UB_STRANGE;
+	return ub_look_closely(skb, facts);
 }
 
 void ub_skb_drop(struct sk_buff *skb)

@@ -130,9 +130,11 @@ void ub_skb_to_network(struct sk_buff *skb);
 #define UB_INDIRECT 128u
 #define UB_NARROW 256u		/* its device's MTU is below UB_MTU_WIDE: ub_skb_mtu() */
 #define UB_MTU_WIDE 1500u	/* enough for all replies that go back in one packet */
-u64 ub_skb_look(const struct sk_buff *skb);
+u64 ub_skb_look4(const struct sk_buff *skb);
+u64 ub_skb_look6(const struct sk_buff *skb);
 u64 ub_skb_look_late(const struct sk_buff *skb);
-u64 ub_skb_look_early(const struct sk_buff *skb);
+u64 ub_skb_look_early4(struct sk_buff *skb);
+u64 ub_skb_look_early6(const struct sk_buff *skb);
 unsigned int ub_skb_mtu(const struct sk_buff *skb);
 
 void ub_skb_drop(struct sk_buff *skb);
@@ -164,8 +166,6 @@ int ub_queue_push(struct ub_queue *queue, struct sk_buff *skb,
 struct sk_buff *ub_queue_take(struct ub_queue *queue);
 
 /* early.c: packets that the stack has not looked at yet */
-bool ub_skb_is_addressed4(const struct sk_buff *skb);
-bool ub_skb_is_addressed6(const struct sk_buff *skb);
 struct net_device *ub_notified_dev(void *info);
 bool ub_dev_has_name(const struct net_device *dev, const char *name);
 
@@ -191,6 +191,8 @@ unsigned int ub_skb_parts(const struct sk_buff *skb);
 void ub_skb_merge(struct sk_buff *skb, unsigned int size, unsigned int count);
 struct sk_buff *ub_skb_blank(unsigned int headroom, unsigned int room);
 void ub_skb_recycle(struct sk_buff *skb, unsigned int headroom);
+int ub_skb_send_answered(struct sk_buff *skb, unsigned int transport,
+			 unsigned int len);
 int ub_skb_send_back(struct sk_buff *skb, unsigned int shift,
 		     unsigned int transport, unsigned int len);
 int ub_skb_send_kept_back(struct sk_buff *skb, unsigned int shift,

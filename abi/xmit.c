@@ -122,9 +122,8 @@ struct sk_buff *ub_skb_blank(unsigned int headroom, unsigned int room)
 }
 
 /* What a received packet tells of its way here is no business of a reply's. */
-static __always_inline void forget(struct sk_buff *skb)
+static __always_inline void forget_way(struct sk_buff *skb)
 {
-	ub_skb_detach(skb);
 	skb->pkt_type = PACKET_HOST;
 	skb->ignore_df = 0;
 	skb->skb_iif = 0;
@@ -142,6 +141,13 @@ static __always_inline void forget(struct sk_buff *skb)
 	skb->offload_fwd_mark = 0;
 	skb->offload_l3_fwd_mark = 0;
 #endif
+}
+
+/* The same, and what it holds. */
+static __always_inline void forget(struct sk_buff *skb)
+{
+	ub_skb_detach(skb);
+	forget_way(skb);
 }
 
 /*
@@ -170,6 +176,22 @@ static __always_inline void leave_checksum(struct sk_buff *skb)
 	skb->csum_offset = offsetof(struct udphdr, check);
 }
 
+/* Have the packet end where its reply does, and begin with the link header. */
+static __always_inline void turn(struct sk_buff *skb, unsigned int shift,
+				 unsigned int transport, unsigned int len)
+{
+	if (shift) {
+		skb->data += shift;
+		skb_reset_network_header(skb);
+	}
+	skb_set_transport_header(skb, transport);
+	skb_set_tail_pointer(skb, len);
+	/* Which sets the place of the link header; its length is as it was. */
+	skb->data -= ETH_HLEN;
+	skb->len = len + ETH_HLEN + skb->data_len;
+	leave_checksum(skb);
+}
+
 /*
  * Send a packet (neither UB_FOREIGN nor UB_INDIRECT) that was made its own reply
  * in its own buffer, on the device that it came by, which the caller keeps alive.
@@ -178,35 +200,35 @@ static __always_inline void leave_checksum(struct sk_buff *skb)
  * checksum, where the sum of the pseudo-header stands; the UDP header transport
  * bytes behind the network header.
  */
-static __always_inline int send_back(struct sk_buff *skb, unsigned int shift,
-				     unsigned int transport, unsigned int len)
+int ub_skb_send_back(struct sk_buff *skb, unsigned int shift,
+		     unsigned int transport, unsigned int len)
 {
-	skb->data += shift;
-	skb_reset_network_header(skb);
-	skb_set_transport_header(skb, transport);
-	skb_set_tail_pointer(skb, len);
-	/* Which sets the place of the link header; its length is as it was. */
-	skb->data -= ETH_HLEN;
-	skb->len = len + ETH_HLEN + skb->data_len;
-	leave_checksum(skb);
+	turn(skb, shift, transport, len);
 	/* Last, since it calls others now and then. */
 	forget(skb);
 	return dev_queue_xmit(skb);
 }
 
-int ub_skb_send_back(struct sk_buff *skb, unsigned int shift,
-		     unsigned int transport, unsigned int len)
+/* The same with the reply where the request was. */
+int ub_skb_send_answered(struct sk_buff *skb, unsigned int transport,
+			 unsigned int len)
 {
-	return send_back(skb, shift, transport, len);
+	turn(skb, 0, transport, len);
+	forget(skb);
+	return dev_queue_xmit(skb);
 }
 
-/* The same of one with a reference to the device, which ends here. */
+/* As ub_skb_send_back(), of one with a reference to the device, which ends here. */
 int ub_skb_send_kept_back(struct sk_buff *skb, unsigned int shift,
 			  unsigned int transport, unsigned int len)
 {
 	struct net_device *dev = skb->dev;
-	int verdict = send_back(skb, shift, transport, len);
+	int verdict;
 
+	turn(skb, shift, transport, len);
+	/* It has waited in a queue, for which it was detached. */
+	forget_way(skb);
+	verdict = dev_queue_xmit(skb);
 	dev_put(dev);
 	return verdict;
 }

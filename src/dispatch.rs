@@ -26,13 +26,13 @@ const QUEUE_BYTES: u32 = 4 << 20;
 /// Who answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Routing {
+    /// The hook itself, at once.
+    Inline,
     /// The workers, in turn.
     RoundRobin,
     /// The worker that the request's first key belongs to; in turn where there
     /// is none.
     Key,
-    /// The hook itself, at once.
-    Inline,
 }
 
 impl Routing {
@@ -208,7 +208,8 @@ impl Dispatch {
     #[inline(always)]
     fn enqueue(&self, packet: RxPacket, turn: usize) {
         let lanes = self.shared.active_lanes();
-        let first = turn.checked_rem(lanes.len()).unwrap_or(0);
+        // There are few lanes, and half of a turn is as good as all of it: a shorter division.
+        let first = (turn as u32).checked_rem(lanes.len() as u32).unwrap_or(0) as usize;
         match lanes.get(first) {
             Some(lane) => match lane.queue.push(packet, QUEUE_BYTES) {
                 Ok(()) => {}

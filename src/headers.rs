@@ -80,8 +80,19 @@ impl Addresses {
 /// is all ones.
 #[inline(always)]
 pub(crate) fn is_right_ipv4(header: &[u8; IPV4_LEN]) -> bool {
-    let words: [u32; 5] = words(header);
-    fold(sum(&words)) == u16::MAX
+    let (Some((first, rest)), Some(last)) = (header.split_first_chunk(), header.last_chunk())
+    else {
+        return false;
+    };
+    let first = u64::from_ne_bytes(*first);
+    let second = rest
+        .first_chunk()
+        .map_or(0, |second| u64::from_ne_bytes(*second));
+    let last = u64::from(u32::from_ne_bytes(*last));
+    // What overflows comes back at the other end.
+    let (sum, over) = first.overflowing_add(second);
+    let (sum, more) = sum.overflowing_add(last.wrapping_add(u64::from(over)));
+    fold(sum.wrapping_add(u64::from(more))) == u16::MAX
 }
 
 /// An Ethernet header with source and destination swapped.
@@ -136,7 +147,8 @@ impl Asker<u64> {
     pub(crate) fn v4(headers: &[u8; HEADERS_V4]) -> Option<Self> {
         let (ethernet, network) = headers.split_first_chunk()?;
         let (network, udp) = network.split_first_chunk::<IPV4_LEN>()?;
-        let addresses = u64::from_ne_bytes(*network.last_chunk()?);
+        let [.., a, b, c, d, e, f, g, h] = *network;
+        let addresses = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
         Some(Self::new(ethernet, addresses, udp.first_chunk()?))
     }
 
@@ -144,12 +156,11 @@ impl Asker<u64> {
     /// fragment it.
     #[inline(always)]
     pub(crate) fn answer(self, headers: &mut [u8; HEADERS_V4], len: u16) -> Option<()> {
-        let sum = fold(self.addresses);
+        let pseudo = pseudo_header(fold(self.addresses), len);
         let at = self.put_ethernet(headers)?;
         // Source and destination are swapped when the word turns by half.
-        let (addresses, whole) = (self.addresses.rotate_left(32), IPV4_LEN as u16);
-        let at = put_ipv4_at(at, addresses, sum, len.wrapping_add(whole), false)?;
-        put_udp_at(at, self.ports, sum, len)
+        let at = put_ipv4_at(at, self.addresses.rotate_left(32), pseudo, len, false)?;
+        put_udp_at(at, self.ports, pseudo, len)
     }
 }
 
@@ -175,7 +186,8 @@ impl Asker<Addresses> {
         {
             put_ipv6(network, destination, source, len);
         }
-        put_udp_at(at, self.ports, self.addresses.sum(), len)
+        let pseudo = pseudo_header(self.addresses.sum(), len);
+        put_udp_at(at, self.ports, pseudo, len)
     }
 }
 
@@ -187,16 +199,22 @@ fn put<const N: usize>(at: &mut [u8], bytes: [u8; N]) -> Option<&mut [u8]> {
     Some(behind)
 }
 
-/// RFC 768: the header that answers one with `ports`, between addresses of that sum.
-/// `len` in bytes, header included. The checksum is the part of it that is the sum of the
-/// pseudo-header (RFC 768, RFC 8200 section 8.1); who sends the packet adds the rest.
+/// The sum of the pseudo-header (RFC 768, RFC 8200 section 8.1) of a UDP packet of `len` bytes
+/// between addresses of that sum.
 #[inline(always)]
-fn put_udp_at(at: &mut [u8], ports: u32, addresses: u16, len: u16) -> Option<()> {
-    let sum = [addresses, len.to_be(), u16::from_ne_bytes([0, UDP])];
+fn pseudo_header(addresses: u16, len: u16) -> u16 {
+    plus(plus(addresses, len.to_be()), u16::from_ne_bytes([0, UDP]))
+}
+
+/// RFC 768: the header that answers one with `ports`. `len` in bytes, header included. The
+/// checksum is the part of it that is the sum of the pseudo-header; who sends the packet adds
+/// the rest.
+#[inline(always)]
+fn put_udp_at(at: &mut [u8], ports: u32, pseudo: u16, len: u16) -> Option<()> {
     // Both ports are halves of a word: swapped when it turns by half.
     let at = put(at, ports.rotate_left(16).to_ne_bytes())?;
     let at = put(at, len.to_be_bytes())?;
-    put(at, fold_halves(&sum).to_ne_bytes()).map(|_| ())
+    put(at, pseudo.to_ne_bytes()).map(|_| ())
 }
 
 /// The same, of a header that answers `header`.
@@ -207,37 +225,36 @@ pub(crate) fn answered_udp(
 ) -> Option<[u8; UDP_LEN]> {
     let [ports, _] = words(header);
     let mut answer = [0; UDP_LEN];
-    put_udp_at(&mut answer, ports, addresses.sum(), len)?;
+    put_udp_at(&mut answer, ports, pseudo_header(addresses.sum(), len), len)?;
     Some(answer)
 }
 
-/// RFC 791: source and destination, which are given side by side, and with their sum.
-/// `len` in bytes, header included. A packet that no router may fragment needs no
-/// identification (RFC 6864). What is behind the header.
+/// RFC 791: source and destination, which are given side by side, and the sum of the
+/// pseudo-header of the UDP packet, of `len` bytes, that follows: what the sum of this header
+/// has besides is constant. A packet that no router may fragment needs no identification
+/// (RFC 6864). What is behind the header.
 #[inline(always)]
 fn put_ipv4_at(
     at: &mut [u8],
     addresses: u64,
-    sum: u16,
+    pseudo: u16,
     len: u16,
     fragmentable: bool,
 ) -> Option<&mut [u8]> {
     const START: [u8; 2] = [0x45, 0]; // version and words, service
-    const HOPS_UDP: [u8; 2] = [HOPS, UDP];
+    const WHOLE: u16 = IPV4_LEN as u16;
+    const CONSTANT: u16 = plus(
+        plus(u16::from_ne_bytes(START), WHOLE.to_be()),
+        u16::from_ne_bytes([HOPS, 0]),
+    );
     let flags = [if fragmentable { 0 } else { 0x40 }, 0]; // and where the fragment begins
-    let halves = [
-        sum,
-        len.to_be(),
-        u16::from_ne_bytes(START),
-        u16::from_ne_bytes(flags),
-        u16::from_ne_bytes(HOPS_UDP),
-    ];
+    let sum = plus(pseudo, plus(CONSTANT, u16::from_ne_bytes(flags)));
     let at = put(at, START)?;
-    let at = put(at, len.to_be_bytes())?;
+    let at = put(at, len.wrapping_add(WHOLE).to_be_bytes())?;
     let at = put(at, [0; 2])?; // identification
     let at = put(at, flags)?;
-    let at = put(at, HOPS_UDP)?;
-    let at = put(at, (!fold_halves(&halves)).to_ne_bytes())?;
+    let at = put(at, [HOPS, UDP])?;
+    let at = put(at, (!sum).to_ne_bytes())?;
     put(at, addresses.to_ne_bytes())
 }
 
@@ -252,7 +269,8 @@ pub(crate) fn put_ipv4(
     let [a, b, c, d] = source.to_ne_bytes();
     let [e, f, g, h] = destination.to_ne_bytes();
     let addresses = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
-    put_ipv4_at(header, addresses, fold(addresses), len, fragmentable).map(|_| ())
+    let pseudo = pseudo_header(fold(addresses), len);
+    put_ipv4_at(header, addresses, pseudo, len, fragmentable).map(|_| ())
 }
 
 /// RFC 8200. `payload` in bytes, behind this header.
@@ -322,11 +340,9 @@ fn fold(sum: u64) -> u16 {
     (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16
 }
 
-/// The same of a few halves of words.
+/// The sum of two such: what overflows comes back at the other end.
 #[inline(always)]
-fn fold_halves(halves: &[u16]) -> u16 {
-    let sum = halves
-        .iter()
-        .fold(0, |sum: u32, &half| sum.wrapping_add(u32::from(half)));
-    (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16
+const fn plus(one: u16, other: u16) -> u16 {
+    let (sum, over) = one.overflowing_add(other);
+    sum.wrapping_add(over as u16)
 }

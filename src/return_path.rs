@@ -126,7 +126,8 @@ impl ReturnPath {
                 destination,
             } => {
                 let mut header = [0; IPV4_LEN];
-                let len = len.checked_add(IPV4_LEN as u16)?;
+                // There is room for this header in the length, too.
+                len.checked_add(IPV4_LEN as u16)?;
                 headers::put_ipv4(&mut header, destination, source, len, fragmentable)?;
                 packet.push(&header)?;
                 packet.seal_ip(Family::V4);

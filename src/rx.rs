@@ -33,14 +33,10 @@ impl Hook for Rx {
         if udp.destination != self.port {
             return packet.accept();
         }
-        let traits = packet.traits();
-        if traits.is_plain() {
-            return match self.admit(udp.source, true) {
-                Ok(()) => self.take(packet, offset),
-                Err(why) => self.refuse(packet, why),
-            };
+        match packet.is_usual() {
+            true => self.take_usual(packet, offset, udp.source),
+            false => self.look_closely(packet.fold(), offset, udp.source),
         }
-        self.look_closely(packet.fold(), offset, udp.source)
     }
 
     // Only what needs nothing from the stack is taken here: plain frames with a
@@ -52,9 +48,10 @@ impl Hook for Rx {
         let Some(request) = self.plain_request(&mut packet) else {
             return packet.accept();
         };
-        match self.admit(request.ports.source, true) {
-            Ok(()) => self.take(packet, request.udp_offset),
-            Err(why) => self.refuse(packet, why),
+        let (offset, source) = (request.udp_offset, request.ports.source);
+        match packet.is_usual() {
+            true => self.take_usual(packet, offset, source),
+            false => self.look_closely(packet.fold(), offset, source),
         }
     }
 }
@@ -74,8 +71,17 @@ impl Receiver for Rx {
 }
 
 impl Rx {
-    /// A packet for our port with traits that tell against taking it.
-    #[cold]
+    #[inline(always)]
+    fn take_usual(&self, packet: HookPacket<'_>, udp_offset: usize, source: Port) -> Verdict {
+        match self.admit(source, true) {
+            Ok(()) => self.take(packet, udp_offset),
+            Err(why) => self.refuse(packet, why),
+        }
+    }
+
+    /// A packet for our port with something that may tell against taking it, or against
+    /// answering it in itself.
+    #[inline(never)]
     fn look_closely(&self, packet: Folded<'_>, udp_offset: usize, source: Port) -> Verdict {
         let mut packet = packet.open();
         let traits = packet.traits();
@@ -120,10 +126,10 @@ impl Rx {
     #[inline(always)]
     fn plain_request(&self, packet: &mut HookPacket<'_>) -> Option<Plain> {
         let plain = match packet.family() {
-            Family::V4 => plain_ipv4(packet.bytes(IPV4_LEN.checked_add(UDP_LEN)?)?, self.port)?,
-            Family::V6 => plain_ipv6(packet.bytes(IPV6_LEN.checked_add(UDP_LEN)?)?, self.port)?,
+            Family::V4 => plain_ipv4(packet.bytes_at_hand(IPV4_LEN + UDP_LEN)?, self.port)?,
+            Family::V6 => plain_ipv6(packet.bytes_at_hand(IPV6_LEN + UDP_LEN)?, self.port)?,
         };
-        (packet.is_addressed() && packet.ends_at(plain.len)).then_some(plain)
+        (packet.is_plain_frame() && packet.ends_at(plain.len)).then_some(plain)
     }
 
     /// Whether a packet for our port may be answered at all.

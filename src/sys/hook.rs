@@ -3,8 +3,10 @@
 
 use super::{
     bindings,
+    look::Look,
     net::Net,
-    rx_packet::{data, Look, RxPacket, UDP_LEN},
+    rx_packet::{data, RxPacket, UDP_LEN},
+    tx_packet::IPV4_LEN,
     Family, //
 };
 use core::{marker::PhantomData, ptr::NonNull, slice};
@@ -25,9 +27,8 @@ pub(crate) trait Hook: Send + Sync + 'static {
     /// in softirq context, in an RCU read-side section.
     fn local_in(&self, packet: HookPacket<'_>) -> Verdict;
 
-    /// A plain frame with IPv4 or IPv6 came in (`ub_skb_look_early`), and the
-    /// stack has not routed it, nor, at a device's ingress, looked at it at all.
-    /// The same context.
+    /// A frame came in, perhaps of that family, and the stack has not routed it, nor, at a
+    /// device's ingress, looked at it at all. The same context.
     fn early(&self, packet: HookPacket<'_>) -> Verdict;
 }
 
@@ -46,35 +47,31 @@ pub(crate) struct HookPacket<'a> {
     _call: PhantomData<&'a mut sk_buff>,
 }
 
-/// A packet that a hook looks at, without what is known of it: two registers. Who is
-/// called seldom takes this, so that the usual packet need not be in memory.
+/// A packet that a hook looks at, in two registers. Who is called seldom takes this, so
+/// that the usual packet need not be in memory.
 ///
 /// # Invariants
 ///
 /// As those of [`HookPacket`].
 pub(crate) struct Folded<'a> {
     skb: NonNull<sk_buff>,
-    family: Family,
+    look: Look,
     _call: PhantomData<&'a mut sk_buff>,
 }
 
 impl<'a> Folded<'a> {
-    /// The packet, to be looked at again.
-    pub(crate) fn open(self) -> HookPacket<'a> {
-        self.open_with(None)
-    }
-
+    /// The packet.
     #[inline(always)]
-    fn open_with(self, look: Option<Look>) -> HookPacket<'a> {
+    pub(crate) fn open(self) -> HookPacket<'a> {
         let skb = self.skb.as_ptr();
         // SAFETY: Valid by the type invariant; both are plain counts.
         let linear = unsafe { (*skb).len.wrapping_sub((*skb).data_len) } as usize;
         // INVARIANT: By that of `Folded`; so many are linear.
         HookPacket {
             skb: self.skb,
-            family: self.family,
+            family: self.look.family(),
             linear,
-            look,
+            look: self.look.seen(),
             _call: PhantomData,
         }
     }
@@ -87,7 +84,7 @@ impl<'a> HookPacket<'a> {
         // INVARIANT: By the type invariant.
         Folded {
             skb: self.skb,
-            family: self.family,
+            look: self.look.unwrap_or(Look::unseen(self.family)),
             _call: PhantomData,
         }
     }
@@ -115,11 +112,27 @@ impl<'a> HookPacket<'a> {
         Some(unsafe { slice::from_raw_parts(data(self.skb).as_ptr(), len) })
     }
 
+    /// The first `len` bytes from the network header, if they are linear.
+    #[inline(always)]
+    pub(crate) fn bytes_at_hand(&self, len: usize) -> Option<&[u8]> {
+        // SAFETY: `len` bytes are linear, and not written while `self` is borrowed.
+        (len <= self.linear).then(|| unsafe { slice::from_raw_parts(data(self.skb).as_ptr(), len) })
+    }
+
     /// Where the UDP header of an IPv6 packet begins, past any extension
     /// headers; nothing for other protocols and for fragments.
     pub(crate) fn udp6_offset(&self) -> Option<usize> {
         // SAFETY: Valid by the type invariant, and IPv6 by its hook.
         usize::try_from(unsafe { bindings::ub_skb_udp6_offset(self.skb.as_ptr()) }).ok()
+    }
+
+    /// There is nothing unusual in it, neither of its [traits](Self::traits) nor of what
+    /// [`RxPacket`] is asked: it is one datagram for this host.
+    #[inline(always)]
+    pub(crate) fn is_usual(&mut self) -> bool {
+        let usual = self.look().of_usual();
+        self.look = usual.or(self.look);
+        usual.is_some()
     }
 
     /// What else there is to know before the packet is taken.
@@ -133,7 +146,13 @@ impl<'a> HookPacket<'a> {
         let (skb, family) = (self.skb.as_ptr(), self.family);
         *self.look.get_or_insert_with(|| {
             // SAFETY: Valid by the type invariant, in the receive path.
-            Look::new(unsafe { bindings::ub_skb_look(skb) }).of(family)
+            let said = unsafe {
+                match family {
+                    Family::V4 => bindings::ub_skb_look4(skb),
+                    Family::V6 => bindings::ub_skb_look6(skb),
+                }
+            };
+            Look::new(said).of(family)
         })
     }
 
@@ -143,19 +162,23 @@ impl<'a> HookPacket<'a> {
         unsafe { bindings::ub_skb_ipsec_ok(self.skb.as_ptr()) }
     }
 
-    /// From another host's unicast address to one of the device's own. The
-    /// network header was looked at with [`bytes`](Self::bytes).
+    /// One frame of its family, from another host's unicast address to one of the device's
+    /// own, in which there is nothing for the stack to do first. For [`Hook::early`], with
+    /// the network header at hand; before anything else is asked.
     #[inline]
-    pub(crate) fn is_addressed(&self) -> bool {
+    pub(crate) fn is_plain_frame(&mut self) -> bool {
         let skb = self.skb.as_ptr();
         // SAFETY: Valid by the type invariant, and in an RCU read-side section; the header is
         // linear.
-        unsafe {
+        let said = unsafe {
             match self.family {
-                Family::V4 => bindings::ub_skb_is_addressed4(skb),
-                Family::V6 => bindings::ub_skb_is_addressed6(skb),
+                Family::V4 => bindings::ub_skb_look_early4(skb),
+                Family::V6 => bindings::ub_skb_look_early6(skb),
             }
-        }
+        };
+        let look = Look::new(said).of(self.family);
+        self.look = Some(look);
+        !look.has(bindings::UB_STRANGE)
     }
 
     /// Has the packet end after `len` bytes; false when it ends before, or
@@ -166,7 +189,8 @@ impl<'a> HookPacket<'a> {
         // SAFETY: Valid by the type invariant.
         let whole = unsafe { (*skb).len } as usize;
         match u32::try_from(len) {
-            _ if whole <= len => whole == len,
+            _ if whole == len => true,
+            _ if whole < len => false,
             Ok(len) => {
                 // INVARIANT: So many still are.
                 self.linear = self.linear.min(len as usize);
@@ -207,13 +231,6 @@ impl<'a> HookPacket<'a> {
 pub(crate) struct Traits(Look);
 
 impl Traits {
-    /// None of the following, but that it is for this host.
-    #[inline]
-    pub(crate) fn is_plain(&self) -> bool {
-        const TELLING: u32 = bindings::UB_MERGED | bindings::UB_NOT_FOR_HOST | bindings::UB_POLICY;
-        !self.0.has(TELLING)
-    }
-
     /// Several datagrams that the device merged into one packet.
     #[inline]
     pub(crate) fn is_merged(&self) -> bool {
@@ -337,7 +354,7 @@ unsafe extern "C" fn entry_v4<H: Hook>(
     // A closure, and so a function of its own, in which the family is known.
     let call = |target: &H, packet: HookPacket<'_>| target.local_in(packet);
     // SAFETY: As promised by our own caller.
-    unsafe { entry(Family::V4, None, target, skb, call) }
+    unsafe { entry(Family::V4, target, skb, call) }
 }
 
 /// # Safety
@@ -350,7 +367,7 @@ unsafe extern "C" fn entry_v6<H: Hook>(
 ) -> c_uint {
     let call = |target: &H, packet: HookPacket<'_>| target.local_in(packet);
     // SAFETY: As promised by our own caller.
-    unsafe { entry(Family::V6, None, target, skb, call) }
+    unsafe { entry(Family::V6, target, skb, call) }
 }
 
 /// # Safety
@@ -361,45 +378,25 @@ pub(super) unsafe extern "C" fn entry_early<H: Hook>(
     skb: *mut sk_buff,
     _state: *const bindings::nf_hook_state,
 ) -> c_uint {
-    // SAFETY: The packet is valid.
-    let look = Look::new(unsafe { bindings::ub_skb_look_early(skb) });
-    if look.has(bindings::UB_STRANGE) {
-        return bindings::NF_ACCEPT;
-    }
-    match look.family() {
-        // SAFETY: As promised by our own caller.
-        Family::V4 => unsafe { entry_early_of::<H, false>(look, target, skb) },
-        // SAFETY: As promised by our own caller.
-        Family::V6 => unsafe { entry_early_v6::<H>(look, target, skb) },
-    }
+    let call = |target: &H, packet: HookPacket<'_>| {
+        const IPV4: u8 = 0x45; // and no options
+        let first = packet
+            .bytes_at_hand(IPV4_LEN + UDP_LEN)
+            .and_then(<[u8]>::first);
+        match first {
+            Some(&IPV4) => target.early(packet),
+            _ => early_v6(target, packet.fold()),
+        }
+    };
+    // SAFETY: As promised by our own caller.
+    unsafe { entry(Family::V4, target, skb, call) }
 }
 
-/// Out of line, so that the other has the registers.
-///
-/// # Safety
-///
-/// As for [`entry_early`].
+/// As [`Hook::early`], of what may be IPv6. Out of line, so that the other has the registers.
 #[inline(never)]
-unsafe fn entry_early_v6<H: Hook>(look: Look, target: *mut c_void, skb: *mut sk_buff) -> c_uint {
-    // SAFETY: As promised by our own caller.
-    unsafe { entry_early_of::<H, true>(look, target, skb) }
-}
-
-/// Of a family that is known here.
-///
-/// # Safety
-///
-/// As for [`entry_early`].
-#[inline(always)]
-unsafe fn entry_early_of<H: Hook, const V6: bool>(
-    look: Look,
-    target: *mut c_void,
-    skb: *mut sk_buff,
-) -> c_uint {
-    let family = if V6 { Family::V6 } else { Family::V4 };
-    let call = |target: &H, packet: HookPacket<'_>| target.early(packet);
-    // SAFETY: As promised by our own caller.
-    unsafe { entry(family, Some(look.of(family)), target, skb, call) }
+fn early_v6<H: Hook>(target: &H, packet: Folded<'_>) -> Verdict {
+    let look = Look::unseen(Family::V6);
+    target.early(Folded { look, ..packet }.open())
 }
 
 /// # Safety
@@ -408,22 +405,20 @@ unsafe fn entry_early_of<H: Hook, const V6: bool>(
 #[inline(always)]
 unsafe fn entry<H: Hook>(
     family: Family,
-    look: Option<Look>,
     target: *mut c_void,
     skb: *mut sk_buff,
     call: impl FnOnce(&H, HookPacket<'_>) -> Verdict,
 ) -> c_uint {
-    let Some(skb) = NonNull::new(skb) else {
-        return bindings::NF_ACCEPT;
-    };
+    // SAFETY: Netfilter calls for a packet.
+    let skb = unsafe { NonNull::new_unchecked(skb) };
     // SAFETY: `priv` is the hook's target, which lives until the hook is unregistered.
     let target = unsafe { &*target.cast::<H>() };
     // INVARIANT: Netfilter hands the packet to us for the time of this call, with `data` at the
     // network header, as it always is from a device's ingress on.
     let packet = Folded {
         skb,
-        family,
+        look: Look::unseen(family),
         _call: PhantomData,
     };
-    call(target, packet.open_with(look)).0
+    call(target, packet.open()).0
 }

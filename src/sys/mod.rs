@@ -8,6 +8,7 @@ pub(crate) mod hook;
 pub(crate) mod ingress;
 pub(crate) mod kthread;
 pub(crate) mod lock;
+mod look;
 pub(crate) mod memory;
 pub(crate) mod net;
 pub(crate) mod node;

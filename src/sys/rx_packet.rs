@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A received UDP packet that is ours.
 
-use super::{bindings, net::Device, tx_packet::TxPacket, Family};
+use super::{
+    bindings,
+    look::{Look, KEPT},
+    net::Device,
+    tx_packet::TxPacket,
+    Family, //
+};
 use core::{
     hint::assert_unchecked,
     mem::ManuallyDrop,
@@ -18,69 +24,6 @@ pub(crate) const UDP_LEN: usize = 8;
 
 /// Bytes of an Ethernet header.
 pub(crate) const ETHERNET_LEN: usize = 14;
-
-/// What a look at a packet said: facts (`UB_*`) in the lower 16 bits, in the next 16
-/// where the UDP header begins, and in the upper half the CPU that looked. One word,
-/// so that a packet is passed on in registers, and kept in its control block.
-#[derive(Clone, Copy)]
-pub(super) struct Look(u64);
-
-impl Look {
-    const TRANSPORT_SHIFT: u32 = 16;
-
-    /// What `ub_skb_look` or its like said.
-    #[inline(always)]
-    pub(super) fn new(said: u64) -> Self {
-        Self(said & !u64::from(KEPT))
-    }
-
-    /// The same of a packet of that family, which the compiler knows then, too.
-    #[inline(always)]
-    pub(super) fn of(self, family: Family) -> Self {
-        let mask = u64::from(bindings::UB_IPV6);
-        match family {
-            Family::V4 => Self(self.0 & !mask),
-            Family::V6 => Self(self.0 | mask),
-        }
-    }
-
-    /// Whether any of `facts` (`UB_*`) holds.
-    #[inline(always)]
-    pub(super) fn has(self, facts: u32) -> bool {
-        self.0 & u64::from(facts) != 0
-    }
-
-    #[inline(always)]
-    pub(super) fn family(self) -> Family {
-        match self.has(bindings::UB_IPV6) {
-            false => Family::V4,
-            true => Family::V6,
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn with(self, facts: u32) -> Self {
-        Self(self.0 | u64::from(facts))
-    }
-
-    #[inline(always)]
-    fn with_transport(self, transport: u16) -> Self {
-        Self(self.0 | u64::from(transport) << Self::TRANSPORT_SHIFT)
-    }
-
-    #[inline(always)]
-    fn transport(self) -> u16 {
-        (self.0 >> Self::TRANSPORT_SHIFT) as u16
-    }
-
-    #[inline(always)]
-    fn cpu(self) -> usize {
-        (self.0 >> bindings::UB_CPU_SHIFT) as usize
-    }
-}
-
-/// A fact of ours: the packet has a reference to its device.
-const KEPT: u32 = 1 << 15;
 
 /// A received UDP packet, taken from the stack.
 ///
@@ -148,13 +91,26 @@ impl RxPacket {
     /// The caller owns `skb`, in the receive path (RCU read side, so that its
     /// device is alive), and gives it up. `skb->data` is the network header,
     /// and `transport + 8` bytes from there are linear. `look` is what
-    /// `ub_skb_look` or its like said of the packet, with its family.
+    /// `ub_skb_look4` or its like said of the packet, with its family.
     #[inline(always)]
     pub(super) unsafe fn from_receive(skb: NonNull<sk_buff>, transport: u16, look: Look) -> Self {
         // INVARIANT: By the caller's promise.
         Self {
             skb,
             look: look.with_transport(transport),
+        }
+    }
+
+    /// The packet, if it is IPv4 and there is nothing unusual in it, as the compiler knows then;
+    /// else it comes back.
+    #[inline(always)]
+    pub(crate) fn usual_ipv4(self) -> Result<Self, Self> {
+        let this = ManuallyDrop::new(self);
+        let skb = this.skb;
+        // INVARIANT: By the type invariant: what it is taken out of is forgotten.
+        match this.look.of_usual_ipv4() {
+            Some(look) => Ok(Self { skb, look }),
+            None => Err(ManuallyDrop::into_inner(this)),
         }
     }
 

@@ -7,8 +7,9 @@
 
 use super::{
     bindings,
+    look::Look,
     net::Net,
-    rx_packet::{Look, RxPacket, UDP_LEN},
+    rx_packet::{RxPacket, UDP_LEN},
 };
 use core::ptr::{null_mut, NonNull};
 use kernel::{
