@@ -33,15 +33,20 @@ impl Clock {
         clock
     }
 
-    /// The store's time, and seconds since 1970.
+    /// The store's time.
     #[inline(always)]
-    pub(crate) fn read(&self) -> (Now, u64) {
+    pub(crate) fn now(&self) -> Now {
         let tick = time::tick();
         // Acquire: what was written before that tick can be read.
         if self.tick.load(Acquire) != tick {
             self.update(tick);
         }
-        (Now(self.now.load(Relaxed)), self.unix.load(Relaxed))
+        Now(self.now.load(Relaxed))
+    }
+
+    /// Seconds since 1970, when [`Clock::now`] was last asked.
+    pub(crate) fn unix(&self) -> u64 {
+        self.unix.load(Relaxed)
     }
 
     /// Several may be at it; time goes on all the same.

@@ -42,7 +42,7 @@ impl Manners {
     }
 }
 
-/// Told of each packet handled or sent.
+/// Told of each request, and of each packet sent for it but those that it became itself.
 pub(crate) trait Pace {
     /// One packet more. The caller holds no lock.
     fn step(&mut self);
@@ -170,7 +170,8 @@ impl Stretch<'_, '_> {
 impl Pace for Stretch<'_, '_> {
     #[inline(always)]
     fn step(&mut self) {
-        self.left = self.left.saturating_sub(1);
+        // Never far below 0.
+        self.left = self.left.wrapping_sub(1);
         if self.left <= 0 {
             self.relax();
         }

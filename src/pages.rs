@@ -57,6 +57,12 @@ impl Writer {
         }
     }
 
+    /// Where a reply may be written that is no longer than that.
+    #[inline(always)]
+    pub(crate) fn window(&mut self, supplies: &Supplies) -> &mut [u8] {
+        self.sheets.window(&mut self.loose, supplies)
+    }
+
     /// A reply that may have been written there is not sent.
     pub(crate) fn forget(&mut self) {
         self.long.put_back();
@@ -171,8 +177,12 @@ impl Spare for Pages<'_> {
         let Some(writer) = self.writer.take() else {
             return (&mut [], None);
         };
-        let window = writer.sheets.window(&mut writer.loose, self.supplies);
-        (window, Some(&mut writer.long))
+        let Writer {
+            sheets,
+            loose,
+            long,
+        } = writer;
+        (sheets.window(loose, self.supplies), Some(long))
     }
 }
 

@@ -28,7 +28,7 @@ use kernel::{
     prelude::*,
     sync::{Arc, Mutex},
 };
-use kv::{limits, Context, Counters, Kv, Outcome, Reply};
+use kv::{limits, serve_in_place, Context, Counters, InPlace, Kv, Now, Outcome, Reply, Waiter};
 
 /// What router and responders share.
 pub(crate) struct Shared {
@@ -69,6 +69,22 @@ impl Shared {
     pub(crate) fn active_lanes(&self) -> &[Lane] {
         let active = self.active.load(Relaxed);
         self.lanes.get(..active).unwrap_or(&self.lanes)
+    }
+
+    #[inline(always)]
+    fn counters_of(&self, index: usize) -> Option<&Counters> {
+        self.counters.get(index)
+    }
+
+    /// What the core has to know now, for who counts in the counters of that index.
+    fn context(&self, index: usize) -> Option<Context<'_>> {
+        Some(Context {
+            now: self.clock.now(),
+            unix_now: self.clock.unix(),
+            mine: self.counters_of(index)?,
+            all: &self.counters,
+            host: self,
+        })
     }
 
     /// From now on it is the first `count`. Relaxed: the router may look at a lane
@@ -169,6 +185,17 @@ impl Responder {
         }
     }
 
+    /// As [`respond`](Self::respond), out of line.
+    #[inline(never)]
+    pub(crate) fn respond_unusual(
+        &mut self,
+        shared: &Shared,
+        packet: RxPacket,
+        pace: &mut impl Pace,
+    ) {
+        self.respond(shared, packet, pace);
+    }
+
     #[inline(always)]
     fn answer(
         &mut self,
@@ -177,6 +204,47 @@ impl Responder {
         pace: &mut impl Pace,
     ) -> Result<(), Loss> {
         check(&mut packet)?;
+        let Some(place) = packet.place(limits::DATAGRAM_MAX) else {
+            return self.answer_apart(shared, packet, pace);
+        };
+        let (buffer, len) = packet.in_place(&place);
+        let waiter = At {
+            responder: self,
+            shared,
+        };
+        match serve_in_place(waiter, buffer, len) {
+            InPlace::Here(len) => tx::send_in_place(packet, &place, len as usize),
+            other => self.answer_otherwise(shared, packet, other, pace),
+        }
+    }
+
+    /// As [`answer`](Self::answer), a request whose reply is not where it is.
+    #[inline(never)]
+    fn answer_otherwise(
+        &mut self,
+        shared: &Shared,
+        packet: RxPacket,
+        served: InPlace,
+        pace: &mut impl Pace,
+    ) -> Result<(), Loss> {
+        match served {
+            InPlace::Elsewhere { request_id, len } => {
+                let outcome = Outcome::Reply { request_id };
+                self.end(shared, packet, outcome, len as usize, pace)
+            }
+            _ => self.answer_apart(shared, packet, pace),
+        }
+    }
+
+    /// As [`answer`](Self::answer), a request that is not answered where it is: the reply is
+    /// written behind it, if there is room, or elsewhere.
+    #[inline(never)]
+    fn answer_apart(
+        &mut self,
+        shared: &Shared,
+        mut packet: RxPacket,
+        pace: &mut impl Pace,
+    ) -> Result<(), Loss> {
         let room = packet.room(limits::TEXT_MAX);
         let mut pages = self.writer.pages(&shared.supplies);
         let Some((datagram, inside)) = packet.split_at_room(&room) else {
@@ -246,23 +314,46 @@ impl Responder {
     }
 }
 
+/// A responder that answers in place.
+struct At<'a> {
+    responder: &'a mut Responder,
+    shared: &'a Shared,
+}
+
+impl<'a> Waiter<'a, Kernel> for At<'a> {
+    #[inline(always)]
+    fn kv(&self) -> &'a Kv<Kernel> {
+        &self.shared.kv
+    }
+
+    #[inline(always)]
+    fn now(&self) -> Now {
+        self.shared.clock.now()
+    }
+
+    #[inline(always)]
+    fn mine(&self) -> Option<&'a Counters> {
+        self.shared.counters_of(self.responder.index)
+    }
+
+    fn context(&self) -> Option<Context<'a>> {
+        self.shared.context(self.responder.index)
+    }
+
+    fn elsewhere(self) -> &'a mut [u8] {
+        self.responder.writer.window(&self.shared.supplies)
+    }
+}
+
 /// Reads a request and executes it, counting in the counters of that index.
-#[inline(always)]
+#[inline]
 fn serve(
     shared: &Shared,
     index: usize,
     datagram: &[u8],
     reply: &mut Reply<'_>,
 ) -> Result<Outcome, Loss> {
-    let mine = shared.counters.get(index).ok_or(Loss::Memory)?;
-    let (now, unix_now) = shared.clock.read();
-    let context = Context {
-        now,
-        unix_now,
-        mine,
-        all: &shared.counters,
-        host: shared,
-    };
+    let context = shared.context(index).ok_or(Loss::Memory)?;
     Ok(kv::serve(&shared.kv, &context, datagram, reply))
 }
 
@@ -279,11 +370,10 @@ fn check(packet: &mut RxPacket) -> Result<(), Loss> {
     if end < packet.len() && !packet.trim(end) {
         return Err(Loss::Memory);
     }
-    let without = sum == [0, 0];
-    if without && packet.family() == Family::V6 {
+    if packet.family() == Family::V6 && sum == [0, 0] {
         return Err(Loss::Checksum);
     }
-    if packet.is_verified() || without {
+    if packet.is_verified() || sum == [0, 0] {
         return Ok(());
     }
     match packet.checksum_ok() {

@@ -44,7 +44,10 @@ impl Worker {
         };
         let mut stretch = Stretch::new(shift);
         while let Some(packet) = next(&mut self.batch, lane) {
-            responder.respond(shared, packet, &mut stretch);
+            match packet.usual_ipv4() {
+                Ok(packet) => responder.respond(shared, packet, &mut stretch),
+                Err(packet) => responder.respond_unusual(shared, packet, &mut stretch),
+            }
             stretch.step();
         }
     }

@@ -46,6 +46,12 @@ pub fn single_frame(request_id: u16) -> [u8; FRAME_LEN] {
     header(request_id, 0, 1)
 }
 
+/// The same for a reply to the request with that header.
+#[inline(always)]
+pub(crate) fn answering([id_high, id_low, ..]: [u8; FRAME_LEN]) -> [u8; FRAME_LEN] {
+    single_frame(u16::from_be_bytes([id_high, id_low]))
+}
+
 /// The frame headers of a reply whose text has `len` bytes, in order: what
 /// [`Datagrams`] puts before each part.
 pub fn frames(request_id: u16, len: usize) -> impl Iterator<Item = [u8; FRAME_LEN]> {

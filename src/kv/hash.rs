@@ -111,12 +111,6 @@ pub fn siphash13([k0, k1]: [u64; 2], bytes: &[u8]) -> u64 {
     state.finish()
 }
 
-/// What is shown of a word that has only so many bytes in place of the others.
-#[cold]
-fn missing(len: usize) -> u64 {
-    u64::MAX.wrapping_shl((len as u32).wrapping_mul(8))
-}
-
 /// At most seven bytes, the first in the lowest place.
 #[cold]
 fn few(bytes: &[u8]) -> u64 {
@@ -182,52 +176,37 @@ impl Keyed {
     /// The hash of a key. Of what is longer than a key can be not all may count.
     #[inline(always)]
     pub fn hash(&self, bytes: &[u8]) -> u64 {
-        // Never 0 for want of going on.
-        self.hash_while(bytes, |_| true).unwrap_or(0)
+        // None of these is ever missing.
+        self.short(bytes)
+            .or_else(|| self.long(bytes))
+            .map_or(0, |sum| self.finish(sum))
     }
 
-    /// As [`Keyed::hash`], for as long as `go_on` says so: it is shown all the bytes
-    /// meanwhile, eight at a time: some of them twice perhaps, and in place of those
-    /// that are missing 255.
+    /// The sum of a key of at most one block.
     #[inline(always)]
-    pub(crate) fn hash_while(&self, bytes: &[u8], go_on: impl Fn(u64) -> bool) -> Option<u64> {
-        let Some(number) = self.lengths.get(bytes.len()) else {
-            let [low, high] = self.short(bytes, go_on)?;
-            let sum = self.longer.wrapping_add(times(self.last, low));
-            return Some(self.finish(sum.wrapping_add(times(self.front, high))));
-        };
+    fn short(&self, bytes: &[u8]) -> Option<u128> {
+        let number = self.lengths.get(bytes.len())?;
         let last = match bytes.last_chunk::<8>() {
             Some(last) => u64::from_le_bytes(*last),
             None => few(bytes),
         };
-        let shown = match bytes.len() {
-            8.. => last,
-            len => last | missing(len),
-        };
-        if !go_on(shown) {
-            return None;
+        let sum = number.wrapping_add(times(self.last, last));
+        if bytes.len() <= 8 {
+            return Some(sum);
         }
-        let mut sum = number.wrapping_add(times(self.last, last));
-        if bytes.len() > 8 {
-            let word = u64::from_le_bytes(*bytes.first_chunk()?);
-            if !go_on(word) {
-                return None;
-            }
-            sum = sum.wrapping_add(times(self.front, word));
-        }
-        Some(self.finish(sum))
+        let front = u64::from_le_bytes(*bytes.first_chunk()?);
+        Some(sum.wrapping_add(times(self.front, front)))
     }
 
-    /// Two words for those of a long key, and its length.
+    /// The sum of a longer one: of two words for those of all blocks, and its length.
     #[inline(always)]
-    fn short(&self, bytes: &[u8], go_on: impl Fn(u64) -> bool) -> Option<[u64; 2]> {
+    fn long(&self, bytes: &[u8]) -> Option<u128> {
         let product = |block: &[u8; BLOCK], [a, b]: &[u64; 2]| {
             let [low, high] = words(u128::from_le_bytes(*block));
-            let factors = [low.wrapping_add(*a), high.wrapping_add(*b)].map(u128::from);
-            let [one, other] = factors;
-            (go_on(low) && go_on(high)).then_some(one.wrapping_mul(other))
+            let [one, other] = [low.wrapping_add(*a), high.wrapping_add(*b)].map(u128::from);
+            one.wrapping_mul(other)
         };
-        let mut sum = product(bytes.last_chunk()?, &self.last_block)?;
+        let mut sum = product(bytes.last_chunk()?, &self.last_block);
         sum = sum.wrapping_add(bytes.len() as u128);
         let mut rest = bytes;
         for secret in &self.blocks {
@@ -236,13 +215,15 @@ impl Keyed {
             if behind.is_empty() {
                 break;
             }
-            sum = sum.wrapping_add(product(block, secret)?);
+            sum = sum.wrapping_add(product(block, secret));
             if behind.len() < BLOCK {
                 break;
             }
             rest = behind;
         }
-        Some(words(sum))
+        let [low, high] = words(sum);
+        let sum = self.longer.wrapping_add(times(self.last, low));
+        Some(sum.wrapping_add(times(self.front, high)))
     }
 
     #[inline(always)]

@@ -40,6 +40,7 @@ mod exec;
 mod frame;
 pub mod hash;
 mod host;
+mod in_place;
 pub mod limits;
 #[cfg(feature = "loom")]
 #[path = "../../userspace/kv/modelled.rs"]
@@ -57,6 +58,7 @@ pub use copy::copy;
 pub use counters::{Counter, Counters, PerClass};
 pub use frame::{frames, single_frame, Datagrams, Drop};
 pub use host::{Context, CpuTime, Host, Now};
+pub use in_place::{serve_in_place, InPlace, Waiter};
 pub use platform::{Memory, NoMemory, Platform, RawRwLock, RawSpinLock};
 pub use reply::{Reply, Spare};
 pub use route::routing_key;

@@ -197,27 +197,8 @@ impl<'b> Reply<'b> {
         if end > self.end {
             return None;
         }
-        let whole = self.buf.get_mut(start..end)?;
-        let (front, rest) = whole.split_first_chunk_mut()?;
-        let (middle, back) = rest.split_last_chunk_mut()?;
-        *front = *first;
-        copy_from(middle, bytes)?;
-        *back = *last;
+        write_between(self.buf.get_mut(start..end)?, first, bytes, last)?;
         Some(end)
-    }
-
-    /// Whether a short answer fits where a reply begins.
-    #[inline(always)]
-    pub(crate) fn can_start(&self) -> bool {
-        self.end >= LINE_ROOM
-    }
-
-    /// Writes that where a reply begins; whether it fits there.
-    #[inline(always)]
-    pub(crate) fn start_with<const N: usize>(&mut self, text: &[u8; N]) -> bool {
-        let end = self.write_here(0, text, b"".as_slice(), &[]);
-        self.len = end.unwrap_or(self.len);
-        end.is_some()
     }
 
     /// Appends `value` in decimal.
@@ -333,6 +314,24 @@ impl<'b> Reply<'b> {
         self.len = end;
         Ok(())
     }
+}
+
+/// Writes the three texts to the front of `to`: where they end.
+#[inline(always)]
+pub(crate) fn write_between<const N: usize, const M: usize>(
+    to: &mut [u8],
+    first: &[u8; N],
+    bytes: impl Source,
+    last: &[u8; M],
+) -> Option<usize> {
+    // Of what is in memory already: far too little to overflow.
+    let end = bytes.len().wrapping_add(const { N + M });
+    let (front, rest) = to.get_mut(..end)?.split_first_chunk_mut()?;
+    let (middle, back) = rest.split_last_chunk_mut()?;
+    *front = *first;
+    copy_from(middle, bytes)?;
+    *back = *last;
+    Some(end)
 }
 
 /// How much of a buffer answers may fill before what is in `spare`.

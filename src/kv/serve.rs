@@ -2,7 +2,7 @@
 //! The request path of a datagram: frame, request, exec, reply.
 
 use crate::frame::{self, Drop};
-use crate::limits::{FRAME_LEN, TEXT_MAX};
+use crate::limits::FRAME_LEN;
 use crate::reply::Full;
 use crate::request::{self, Frequent, Parsed, Request, Source};
 use crate::{binary, exec, Context, Counters, Kv, Platform, Reply};
@@ -32,57 +32,7 @@ pub fn serve<P: Platform>(
     reply: &mut Reply<'_>,
 ) -> Outcome {
     reply.clear();
-    cx.mine.datagrams_in.inc();
-    cx.mine.bytes_read.add(datagram.len() as u64);
-    let Some((request_id, key, hash)) = request::only_get(datagram, &kv.hasher) else {
-        return serve_other(kv, cx, datagram, reply);
-    };
-    kv.tick(cx.now);
-    if exec::get_alone(kv, cx, key, hash, reply).is_err() {
-        return serve_long(kv, cx, datagram, reply);
-    }
-    answered(cx.mine, request_id, reply)
-}
-
-/// As [`serve`], what is not a `get` of one key: mostly a plain `set`.
-#[inline(never)]
-fn serve_other<P: Platform>(
-    kv: &Kv<P>,
-    cx: &Context<'_>,
-    datagram: &[u8],
-    reply: &mut Reply<'_>,
-) -> Outcome {
-    if let Some((request_id, set)) = request::only_set(datagram) {
-        kv.tick(cx.now);
-        if exec::set_alone(kv, cx, &set, reply) {
-            return answered(cx.mine, request_id, reply);
-        }
-    }
-    serve_any(kv, cx, datagram, reply)
-}
-
-/// As [`serve`], after an answer did not fit: with more room.
-#[cold]
-#[inline(never)]
-fn serve_long<P: Platform>(
-    kv: &Kv<P>,
-    cx: &Context<'_>,
-    datagram: &[u8],
-    reply: &mut Reply<'_>,
-) -> Outcome {
-    reply.clear();
-    reply.move_on();
-    serve_any(kv, cx, datagram, reply)
-}
-
-/// As [`serve`], whatever the datagram is.
-#[inline(never)]
-fn serve_any<P: Platform>(
-    kv: &Kv<P>,
-    cx: &Context<'_>,
-    datagram: &[u8],
-    reply: &mut Reply<'_>,
-) -> Outcome {
+    count_request(cx.mine, datagram.len());
     let (request_id, text) = match frame::parse(datagram) {
         Ok(framed) => framed,
         Err(drop) => return dropped(cx.mine, drop),
@@ -186,23 +136,23 @@ fn overflowed(cx: &Context<'_>, mark: usize, reply: &mut Reply<'_>) {
     reply.overflow();
 }
 
-#[inline(always)]
 fn answered(mine: &Counters, request_id: u16, reply: &Reply<'_>) -> Outcome {
     match reply.mark() {
-        len @ 1..=TEXT_MAX => {
-            mine.datagrams_out.inc();
-            mine.bytes_written
-                .add((FRAME_LEN as u64).wrapping_add(len as u64));
-        }
         0 => return Outcome::Silent,
-        len => count_datagrams(mine, len),
+        len => count_reply(mine, len),
     }
     Outcome::Reply { request_id }
 }
 
-/// Of a text that takes several.
-#[inline(never)]
-fn count_datagrams(mine: &Counters, len: usize) {
+/// Counts a datagram of so many bytes.
+#[inline(always)]
+pub(crate) fn count_request(mine: &Counters, len: usize) {
+    mine.datagrams_in.inc();
+    mine.bytes_read.add(len as u64);
+}
+
+/// Counts a reply whose text has so many bytes, in however many datagrams.
+pub(crate) fn count_reply(mine: &Counters, len: usize) {
     let datagrams = u64::from(frame::datagrams(len));
     let headers = datagrams.wrapping_mul(FRAME_LEN as u64);
     mine.datagrams_out.add(datagrams);

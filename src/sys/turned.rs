@@ -21,12 +21,16 @@ fn network_len(family: Family) -> usize {
     }
 }
 
-/// Bytes of a reply before its text, from the network header on.
+/// Bytes of a reply before its payload, from the network header on.
+#[inline(always)]
+fn before_payload(family: Family) -> usize {
+    network_len(family).wrapping_add(UDP_LEN)
+}
+
+/// The same before its text.
 #[inline(always)]
 fn before_text(family: Family) -> usize {
-    network_len(family)
-        .wrapping_add(UDP_LEN)
-        .wrapping_add(FRAME_LEN)
+    before_payload(family).wrapping_add(FRAME_LEN)
 }
 
 /// Room for a reply's text in a request's own packet.
@@ -47,7 +51,62 @@ const _: () = assert!(
     "what is not UB_NARROW takes every reply"
 );
 
+/// Room for a reply's payload where the request's is.
+///
+/// # Invariants
+///
+/// The packet that this was asked of [is turnable](RxPacket::is_turnable), and the `len` bytes
+/// behind its UDP header, its payload among them, are within its buffer.
+pub(crate) struct Place {
+    len: usize,
+}
+
 impl RxPacket {
+    /// What the packet's own buffer has for a payload of `most` bytes at most; nothing where
+    /// it cannot be a reply, or has more itself.
+    #[inline(always)]
+    pub(crate) fn place(&self, most: usize) -> Option<Place> {
+        if !self.is_turnable() {
+            return None;
+        }
+        let before = before_payload(self.family());
+        let most = match self.is_free_of(bindings::UB_NARROW) {
+            true => most,
+            false => self.mtu().saturating_sub(before).min(most),
+        };
+        // Lengths of packets and buffers have 32 bits, and all headers are there: none of
+        // these overflows.
+        let start = self.headroom().wrapping_add(before);
+        let len = self.size().wrapping_sub(start).min(most);
+        // INVARIANT: Just looked at.
+        (self.len().wrapping_sub(before) <= len).then_some(Place { len })
+    }
+
+    /// The packet's `place`, which begins with the payload, and how long that is.
+    #[inline(always)]
+    pub(crate) fn in_place(&mut self, place: &Place) -> (&mut [u8], usize) {
+        let before = before_payload(self.family());
+        // SAFETY: By the invariant of `Place` the packet is ours alone and linear, and so many
+        // bytes are within its buffer.
+        let buffer = unsafe {
+            let start = data(self.skb).add(before).as_ptr();
+            slice::from_raw_parts_mut(start, place.len)
+        };
+        (buffer, self.len().wrapping_sub(before))
+    }
+
+    /// Makes the packet its own reply, with a payload of `len` bytes that are in its `place`.
+    /// Nothing when that has not so many.
+    #[inline(always)]
+    pub(crate) fn turn_in_place(self, place: &Place, len: usize) -> Option<Turned> {
+        // INVARIANT: By the invariant of `Place`.
+        (len <= place.len).then_some(Turned {
+            packet: self,
+            shift: 0,
+            payload: len,
+        })
+    }
+
     /// What the packet's own buffer has for a text of `most` bytes at most: none where
     /// it cannot be a reply.
     ///
@@ -111,7 +170,7 @@ impl RxPacket {
         (1..=room.len).contains(&len).then_some(Turned {
             packet: self,
             shift: room.shift,
-            inside: len,
+            payload: len.wrapping_add(FRAME_LEN),
         })
     }
 
@@ -192,7 +251,7 @@ unsafe fn headers<const N: usize>(packet: &RxPacket) -> Option<&[u8; N]> {
     Some(unsafe { &*data(packet.skb).sub(ETHERNET_LEN).as_ptr().cast() })
 }
 
-/// Sends a packet back whose reply, with `inside` bytes of text, is in its buffer, `shift`
+/// Sends a packet back whose reply, with a payload of so many bytes, is in its buffer, `shift`
 /// bytes behind its data.
 ///
 /// # Safety
@@ -200,16 +259,17 @@ unsafe fn headers<const N: usize>(packet: &RxPacket) -> Option<&[u8; N]> {
 /// The packet was [turnable](RxPacket::is_turnable), but for its buffer, which has so much, and
 /// before it an Ethernet header.
 #[inline(always)]
-unsafe fn send_back(packet: RxPacket, shift: usize, inside: usize) -> Result {
+unsafe fn send_back(packet: RxPacket, shift: usize, payload: usize) -> Result {
     let family = packet.family();
     let transport = network_len(family) as u32;
-    let after = before_text(family).wrapping_add(inside) as u32;
+    let after = before_payload(family).wrapping_add(payload) as u32;
     let shift = shift as u32;
     // SAFETY: The packet is ours to give, its device alive until the call returns, and by the
     // caller's promise its buffer holds that many bytes; their number is well below 2^32. Its
     // reference to the device, if it has one, is given up too.
     xmit_result(unsafe {
         match packet.into_raw() {
+            (skb, false) if shift == 0 => bindings::ub_skb_send_answered(skb, transport, after),
             (skb, false) => bindings::ub_skb_send_back(skb, shift, transport, after),
             (skb, true) => bindings::ub_skb_send_kept_back(skb, shift, transport, after),
         }
@@ -221,12 +281,12 @@ unsafe fn send_back(packet: RxPacket, shift: usize, inside: usize) -> Result {
 /// # Invariants
 ///
 /// The packet [is turnable](RxPacket::is_turnable), so that it has its Ethernet header, network
-/// header and UDP header side by side. Its buffer has [`before_text`] and `inside` bytes from
+/// header and UDP header side by side. Its buffer has [`before_payload`] and `payload` bytes from
 /// `shift` bytes behind its network header on.
 pub(crate) struct Turned {
     packet: RxPacket,
     shift: usize,
-    inside: usize,
+    payload: usize,
 }
 
 // SAFETY: By the type invariant.
@@ -252,7 +312,7 @@ unsafe impl OwnReply for Turned {
     #[inline(always)]
     fn send(self) -> Result {
         // SAFETY: By the type invariant.
-        unsafe { send_back(self.packet, self.shift, self.inside) }
+        unsafe { send_back(self.packet, self.shift, self.payload) }
     }
 }
 
@@ -287,7 +347,7 @@ unsafe impl OwnReply for Moved<'_> {
     #[inline(always)]
     fn send(self) -> Result {
         let shift = BEFORE.wrapping_sub(before_text(self.family()));
-        let len = self.buffer.text_len();
+        let len = self.buffer.text_len().wrapping_add(FRAME_LEN);
         // SAFETY: By the type invariant the packet is ours alone, with nothing but its buffer. Its
         // new one has the headers and the frame, which were asserted to have room, and the text.
         unsafe {

@@ -5,10 +5,10 @@ use super::put_rest;
 use crate::reply::{Full, Reply};
 use crate::request::{Get, Keys};
 use crate::store::{Amend, Change, Glimpse, Look, Lookup, Segment, Updated, Value, Was};
-use crate::{Context, Kv, PerClass, Platform};
+use crate::{Context, Counters, Kv, PerClass, Platform};
 
-const VALUE: &[u8; 6] = b"VALUE ";
-const END: &[u8; 5] = b"END\r\n";
+pub(crate) const VALUE: &[u8; 6] = b"VALUE ";
+pub(crate) const END: &[u8; 5] = b"END\r\n";
 
 /// `get` of one key, whose hash that is; as [`super::run`].
 #[inline(always)]
@@ -23,57 +23,6 @@ pub(crate) fn get<P: Platform>(
         true => Ok(()),
         false => reply.put(END),
     }
-}
-
-/// As [`get`], in a reply that is empty so far. Whatever is not a plain hit is kept apart,
-/// so that it takes no registers from that.
-#[inline(always)]
-pub(crate) fn get_alone<P: Platform>(
-    kv: &Kv<P>,
-    cx: &Context<'_>,
-    key: &[u8],
-    hash: u64,
-    reply: &mut Reply<'_>,
-) -> Result<(), Full> {
-    match kv.glimpse(key, hash, cx.now) {
-        Glimpse::Item(item) => {
-            if let Some(end) = reply.write_between(0, VALUE, item.text, END) {
-                let segment = item.segment();
-                if item.settle(key, cx.now) {
-                    reply.end_at(end);
-                    cx.mine.count_hit(segment);
-                    return Ok(());
-                }
-            }
-        }
-        Glimpse::Missed(missed) => return miss_alone(cx, &missed, reply),
-        Glimpse::Unsure => {}
-    }
-    get_locked(kv, cx, key, reply)
-}
-
-/// As [`get`], with the stripe locked.
-#[inline(never)]
-fn get_locked<P: Platform>(
-    kv: &Kv<P>,
-    cx: &Context<'_>,
-    key: &[u8],
-    reply: &mut Reply<'_>,
-) -> Result<(), Full> {
-    match answer_locked(kv, cx, key, END, reply)? {
-        true => Ok(()),
-        false => reply.put(END),
-    }
-}
-
-#[inline(never)]
-fn miss_alone(
-    cx: &Context<'_>,
-    missed: &Lookup<Segment>,
-    reply: &mut Reply<'_>,
-) -> Result<(), Full> {
-    count_get(cx, missed);
-    reply.put(END)
 }
 
 /// What does not fit leaves `get` where it was: the keys answered so far are
@@ -135,7 +84,7 @@ fn answer<P: Platform, const N: usize>(
         Glimpse::Item(item) => {
             if let Some(end) = reply.write_between(start, VALUE, item.text, behind) {
                 let segment = item.segment();
-                if item.settle(key, cx.now) {
+                if item.settle(|| key, cx.now) {
                     reply.end_at(end);
                     cx.mine.count_hit(segment);
                     return Ok(true);
@@ -143,7 +92,7 @@ fn answer<P: Platform, const N: usize>(
             }
         }
         Glimpse::Missed(missed) => {
-            count_get(cx, &missed);
+            count_get(cx.mine, &missed);
             return Ok(false);
         }
         Glimpse::Unsure => {}
@@ -163,7 +112,7 @@ fn answer_locked<P: Platform>(
     let item = match kv.look_up(key, kv.hash(key), cx.now) {
         Ok(item) => item,
         Err(missed) => {
-            count_get(cx, &missed);
+            count_get(cx.mine, &missed);
             return Ok(false);
         }
     };
@@ -245,7 +194,7 @@ pub(crate) fn look<P: Platform>(
         return Err(full);
     }
     let found = found.map(|(_, segment)| segment);
-    count_get(cx, &found);
+    count_get(cx.mine, &found);
     Ok(found.is_hit())
 }
 
@@ -304,14 +253,14 @@ pub(super) fn touch<P: Platform>(
 }
 
 #[inline]
-pub(super) fn count_get(cx: &Context<'_>, found: &Lookup<Segment>) {
+pub(crate) fn count_get(mine: &Counters, found: &Lookup<Segment>) {
     match found {
-        Lookup::Hit(segment) => return cx.mine.count_hit(*segment),
+        Lookup::Hit(segment) => return mine.count_hit(*segment),
         Lookup::Miss => {}
-        Lookup::Expired => cx.mine.get_expired.inc(),
-        Lookup::Flushed => cx.mine.get_flushed.inc(),
+        Lookup::Expired => mine.get_expired.inc(),
+        Lookup::Flushed => mine.get_flushed.inc(),
     }
-    cx.mine.get_misses.inc();
+    mine.get_misses.inc();
 }
 
 /// As in memcached, a get that touches is a touch, and no get.

@@ -108,7 +108,7 @@ pub(super) fn get<P: Platform>(
             }
             found => {
                 let found = found.map(|(_, segment)| segment);
-                count_get(cx, &found);
+                count_get(cx.mine, &found);
                 return match found.is_hit() {
                     true => Ok(()),
                     false => miss(flags, reply),
@@ -174,7 +174,7 @@ fn get_and_change<P: Platform>(
 fn count(cx: &Context<'_>, flags: &Flags<'_>, found: &Lookup<Segment>) {
     match flags.ttl.is_some() && found.is_hit() {
         true => count_touch(cx, found),
-        false => count_get(cx, found),
+        false => count_get(cx.mine, found),
     }
 }
 

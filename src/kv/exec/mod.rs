@@ -9,7 +9,8 @@ mod meta;
 mod mget;
 mod store;
 
-pub(crate) use self::get::{get, get_alone, look};
+pub(crate) use self::get::{count_get, get, look, END, VALUE};
+pub(crate) use self::store::at_once as set_at_once;
 use crate::base64;
 use crate::reply::{Full, Reply};
 use crate::request::{Flags, Request, Set, Store, ERROR};
@@ -69,18 +70,6 @@ pub(crate) fn set<P: Platform>(
     reply: &mut Reply<'_>,
 ) -> Result<(), Full> {
     reply.put(store::set(kv, cx, set))
-}
-
-/// As [`set`], in a reply that is empty so far. Whether it was stored at once: nothing has
-/// been done else.
-#[inline(always)]
-pub(crate) fn set_alone<P: Platform>(
-    kv: &Kv<P>,
-    cx: &Context<'_>,
-    set: &Set<'_>,
-    reply: &mut Reply<'_>,
-) -> bool {
-    reply.can_start() && store::at_once(kv, cx, set) && reply.start_with(b"STORED\r\n")
 }
 
 fn store<P: Platform>(

@@ -59,7 +59,7 @@ pub(super) fn set<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, set: &Set<'_>) -> &
 /// Stores and counts, if that is done at once; whether it was. Apart from who has read the
 /// request, since both want all registers.
 #[inline(never)]
-pub(super) fn at_once<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, set: &Set<'_>) -> bool {
+pub(crate) fn at_once<P: Platform>(kv: &Kv<P>, cx: &Context<'_>, set: &Set<'_>) -> bool {
     let stored = kv.put(&set.new, Condition::Always, cx).is_some();
     if stored {
         cx.mine.cmd_set.inc();

@@ -11,10 +11,10 @@
 //! makes the same requests of these lines as is done here.
 
 use super::classic::{Get, Keys, Mode, Store};
-use super::words::{find_blank, find_end, has_blank};
+use super::words::{find_blank, find_end, have_blank};
 use super::{is_key, Parsed, Request, Words};
 use crate::hash::Keyed;
-use crate::limits::{FRAME_LEN, KEY_MAX};
+use crate::limits::FRAME_LEN;
 use crate::store::{Cas, Plain};
 
 const GET: u32 = u32::from_le_bytes(*b"get ");
@@ -70,33 +70,59 @@ impl<'a> Frequent<'a> {
 /// Frame header and name in front of a key, CRLF behind it.
 const AROUND: usize = FRAME_LEN + NAME + 2;
 
-/// The request's id, the key and its hash, if that datagram is a whole request that is a
-/// `get` of one key and nothing else: most are. Looks at the key once for all of this.
+/// Whether a datagram in that buffer begins as a `get` does.
 #[inline(always)]
-pub(crate) fn only_get<'a>(datagram: &'a [u8], hasher: &Keyed) -> Option<(u16, &'a [u8], u64)> {
-    if !(AROUND + 1..=AROUND + KEY_MAX).contains(&datagram.len()) {
+pub(crate) fn may_be_get(buffer: &[u8]) -> bool {
+    match buffer.first_chunk::<{ FRAME_LEN + NAME }>() {
+        Some(&[_, _, _, _, _, _, _, _, g, e, t, space]) => {
+            u32::from_le_bytes([g, e, t, space]) == GET
+        }
+        None => false,
+    }
+}
+
+/// A `get` of one key.
+pub(crate) struct OnlyGet<'a, const N: usize> {
+    pub(crate) key: &'a [u8],
+    /// The key's first and last bytes, which together are all of it.
+    pub(crate) ends: [[u8; N]; 2],
+    pub(crate) hash: u64,
+}
+
+/// What there is, if the datagram, of `len` bytes of that buffer, which [begins as a `get`
+/// does](may_be_get), is one of one key and nothing else: most are. The key has `N` bytes or
+/// more, and twice that at most. Looks at it once for all of this.
+#[inline(always)]
+pub(crate) fn only_get<'a, const N: usize>(
+    buffer: &'a [u8],
+    len: usize,
+    hasher: &Keyed,
+) -> Option<OnlyGet<'a, N>> {
+    let datagram = buffer.get(..len)?;
+    if !(const { AROUND + N }..=const { AROUND + 2 * N }).contains(&datagram.len()) {
         return None;
     }
     let (head, words) = datagram.split_first_chunk::<{ FRAME_LEN + NAME }>()?;
     let (key, end) = words.split_last_chunk()?;
-    let [id @ .., _, _, total_high, total_low, _, _, g, e, t, space] = *head;
-    if u16::from_be_bytes([total_high, total_low]) != 1
-        || u32::from_le_bytes([g, e, t, space]) != GET
-        || u16::from_le_bytes(*end) != CRLF
-    {
+    let [_, _, _, _, total_high, total_low, ..] = *head;
+    if u16::from_be_bytes([total_high, total_low]) != 1 || u16::from_le_bytes(*end) != CRLF {
         return None;
     }
-    // Several keys end this at the first; what is a key all the same, others see to.
-    let hash = hasher.hash_while(key, |word| !has_blank(word))?;
-    Some((u16::from_be_bytes(id), key, hash))
+    let ends = [*key.first_chunk()?, *key.last_chunk()?];
+    // Several keys are not for here; what is a key all the same, others see to.
+    (!have_blank(&ends)).then(|| OnlyGet {
+        key,
+        ends,
+        hash: hasher.hash(key),
+    })
 }
 
-/// The request's id and the item, if that datagram is a whole request that is a plain `set`
+/// The item, if that datagram is a whole request that is a plain `set`
 /// and nothing else.
 #[inline(always)]
-pub(crate) fn only_set(datagram: &[u8]) -> Option<(u16, Set<'_>)> {
+pub(crate) fn only_set(datagram: &[u8]) -> Option<Set<'_>> {
     let (head, words) = datagram.split_first_chunk::<{ FRAME_LEN + NAME }>()?;
-    let [id @ .., _, _, total_high, total_low, _, _, s, e, t, space] = *head;
+    let [_, _, _, _, total_high, total_low, _, _, s, e, t, space] = *head;
     if u16::from_be_bytes([total_high, total_low]) != 1
         || u32::from_le_bytes([s, e, t, space]) != SET
     {
@@ -105,7 +131,7 @@ pub(crate) fn only_set(datagram: &[u8]) -> Option<(u16, Set<'_>)> {
     let line = Line::read(words, find_blank(words)?)?;
     let whole = line.data.len() == line.data_len.wrapping_add(2) && line.data.ends_with(b"\r\n");
     let rest = line.rest;
-    whole.then(|| (u16::from_be_bytes(id), line.with(rest)))
+    whole.then(|| line.with(rest))
 }
 
 /// As [`Frequent::parse`], as a request like others.

@@ -20,7 +20,7 @@ pub use self::meta::{Meta, Verb};
 pub use self::words::Words;
 
 pub(crate) use self::flags::{Flags, Scratch};
-pub(crate) use self::frequent::{only_get, only_set, Frequent, Set};
+pub(crate) use self::frequent::{may_be_get, only_get, only_set, Frequent, OnlyGet, Set};
 
 use crate::limits::{KEY_MAX, LINE_MAX, LINE_MIN};
 

@@ -84,10 +84,19 @@ pub(super) fn find_end(text: &[u8]) -> Option<usize> {
     find_by(text, ends, |byte| matches!(byte, b' ' | b'\n'))
 }
 
-/// Whether any of eight bytes is a space, a newline or another control character.
+/// Whether any of some bytes, a multiple of eight, is a space, a newline or another control
+/// character.
 #[inline(always)]
-pub(super) fn has_blank(word: u64) -> bool {
-    blanks(word) != 0
+pub(super) fn have_blank<const N: usize>(bytes: &[[u8; N]; 2]) -> bool {
+    let mut none = u64::MAX;
+    for half in bytes {
+        let mut rest = half.as_slice();
+        while let Some((eight, behind)) = rest.split_first_chunk() {
+            none &= !below(u64::from_le_bytes(*eight));
+            rest = behind;
+        }
+    }
+    !none & TOPS != 0
 }
 
 /// Where the first such byte is, if there are some bytes behind it.
@@ -106,21 +115,27 @@ pub(super) fn find_blank(text: &[u8]) -> Option<usize> {
 }
 
 /// The top bit of the lowest byte that is one of these, and perhaps of some above it.
-/// (In "Bit Twiddling Hacks": hasless.)
 #[inline(always)]
 fn blanks(word: u64) -> u64 {
+    below(word) & TOPS
+}
+
+/// The same, and other bits. (In "Bit Twiddling Hacks": hasless.)
+#[inline(always)]
+fn below(word: u64) -> u64 {
     const ABOVE: u64 = ONES.wrapping_mul(b' ' as u64 + 1);
-    word.wrapping_sub(ABOVE) & !word & (ONES << 7)
+    word.wrapping_sub(ABOVE) & !word
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
+const TOPS: u64 = ONES << 7;
 
 /// The top bit of the lowest byte that is zero, and perhaps of some above it;
 /// 0 without one: subtracting one from each byte borrows into the top bit of
 /// those that are zero ("Bit Twiddling Hacks", haszero).
 #[inline(always)]
 fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word & (ONES << 7)
+    word.wrapping_sub(ONES) & !word & TOPS
 }
 
 /// Where the first byte is that is looked for, eight at a time: `in_word` says

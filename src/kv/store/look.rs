@@ -79,7 +79,37 @@ pub(crate) struct Glimpsed<'a, P: Platform> {
     pub(crate) text: Text<'a>,
 }
 
+/// Where a [`Glimpsed`] is from,
+pub(crate) struct Watched<'a, P: Platform>(&'a Kv<P>, &'a StripeLock<P>);
+
+/// and what it is.
+pub(crate) struct Seen<'a>(Glance<'a>);
+
 impl<'a, P: Platform> Glimpsed<'a, P> {
+    /// It in parts, with the version, each of which is passed in registers.
+    #[inline(always)]
+    pub(crate) fn parts(self) -> (Watched<'a, P>, Seen<'a>, u32, Text<'a>) {
+        let stripe = Watched(self.kv, self.stripe);
+        (stripe, Seen(self.found), self.version, self.text)
+    }
+
+    /// It once more.
+    #[inline(always)]
+    pub(crate) fn from_parts(
+        Watched(kv, stripe): Watched<'a, P>,
+        Seen(found): Seen<'a>,
+        version: u32,
+        text: Text<'a>,
+    ) -> Self {
+        Self {
+            kv,
+            stripe,
+            version,
+            found,
+            text,
+        }
+    }
+
     /// Where it is, to be believed as the text is.
     #[inline(always)]
     pub(crate) fn segment(&self) -> Segment {
@@ -96,7 +126,7 @@ impl<'a, P: Platform> Glimpsed<'a, P> {
 
     /// Whether what was seen until now was so. The item, which has that key, counts as used then.
     #[inline(always)]
-    pub(crate) fn settle(self, key: &[u8], now: Now) -> bool {
+    pub(crate) fn settle<'k>(self, key: impl Fn() -> &'k [u8] + Copy, now: Now) -> bool {
         let Self {
             kv,
             stripe,
@@ -109,12 +139,12 @@ impl<'a, P: Platform> Glimpsed<'a, P> {
             return false;
         }
         if used < now.0 || !shape.is_active() {
-            let mark = move || kv.arena.set_used(found.item, now.0);
-            if !stripe.mark(version, mark) {
-                kv.note_use(key, now);
+            match stripe.mark(version) {
+                Some(_marking) => kv.arena.set_used(found.item, now.0),
+                None => kv.note_use(key(), now),
             }
         }
-        P::hit(move || kv.hasher.name(kv.hash(key)), move || len);
+        P::hit(move || kv.hasher.name(kv.hash(key())), move || len);
         true
     }
 }
@@ -275,7 +305,7 @@ impl<P: Platform> Kv<P> {
         match self.glimpse(key, self.hasher.hash(key), now) {
             Glimpse::Item(item) => {
                 if let Some(data) = item.data(key) {
-                    if copy_from(to, data).is_some() && item.settle(key, now) {
+                    if copy_from(to, data).is_some() && item.settle(|| key, now) {
                         return Lookup::Hit(data.len());
                     }
                 }

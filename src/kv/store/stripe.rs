@@ -83,11 +83,11 @@ impl<P: Platform> StripeLock<P> {
         self.version.is_still(version)
     }
 
-    /// Has `mark` note that an item is used, if [it is still](Self::is_still) that version, and
-    /// nobody else notes something; whether it was done. Waits for nobody.
+    /// To note that an item is used, if [it is still](Self::is_still) that version, and
+    /// nobody else notes something. Waits for nobody.
     #[inline(always)]
-    pub(super) fn mark(&self, version: u32, mark: impl FnOnce()) -> bool {
-        self.version.mark(version, mark)
+    pub(super) fn mark(&self, version: u32) -> Option<Marking<'_>> {
+        self.version.mark(version)
     }
 
     /// As [`Chains::glance`]: to be believed if [it is still](Self::is_still) the version
@@ -213,22 +213,16 @@ impl Version {
         self.count.store(next, Ordering::Release);
     }
 
-    /// Has `mark` done while nobody changes anything, if nobody has since that version, nor marks
-    /// something now; whether it was done.
+    /// A time in which nobody changes anything, if nobody has since that version, nor marks
+    /// something now.
     #[inline(always)]
-    fn mark(&self, version: u32, mark: impl FnOnce()) -> bool {
+    fn mark(&self, version: u32) -> Option<Marking<'_>> {
         let marking = version | MARKING;
         // Acquire: marks come after what has been changed. Pairs with `end`.
-        let begun = self
-            .count
+        self.count
             .compare_exchange(version, marking, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok();
-        if begun {
-            mark();
-            // Release: pairs with `begin`.
-            self.count.fetch_and(!MARKING, Ordering::Release);
-        }
-        begun
+            .is_ok()
+            .then_some(Marking(self))
     }
 
     #[cfg(not(feature = "loom"))]
@@ -242,6 +236,17 @@ impl Version {
     #[cfg(feature = "loom")]
     fn load(&self, _order: Ordering) -> u32 {
         self.count.fetch_add(0, Ordering::AcqRel)
+    }
+}
+
+/// Nobody changes anything of a stripe while there is this.
+pub(super) struct Marking<'a>(&'a Version);
+
+impl Drop for Marking<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // Release: pairs with `begin`.
+        self.0.count.fetch_and(!MARKING, Ordering::Release);
     }
 }
 

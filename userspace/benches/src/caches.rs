@@ -13,9 +13,9 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use host::{Region, Userspace};
+use host::{answer, Region, Userspace};
 use kv::store::{Change, Condition, Done, Entry, Head, Lookup, Plain, Put, Value};
-use kv::{Config, Context, Counters, Host, Kv, Now, Platform, Reply};
+use kv::{Config, Context, Counters, Host, Kv, Now, Platform};
 use quick_cache::{DefaultHashBuilder, UnitWeighter};
 
 /// A store, as a server sees it.
@@ -77,11 +77,12 @@ impl Ours {
         }
     }
 
-    /// Serves a datagram; the length of the reply's text.
-    pub fn serve(&self, datagram: &[u8], buffer: &mut [u8]) -> usize {
-        let mut reply = Reply::new(buffer);
-        let _ = kv::serve(&self.kv, &self.context(), datagram, &mut reply);
-        reply.text().len()
+    /// Serves a datagram, which is copied to `place` first; the length of the reply's text.
+    pub fn serve(&self, datagram: &[u8], place: &mut [u8], text: &mut [u8]) -> usize {
+        let len = datagram.len();
+        place[..len].copy_from_slice(datagram);
+        let answer = answer(&self.kv, &self.context(), place, len, text);
+        answer.text.len()
     }
 
     fn context(&self) -> Context<'_> {

@@ -2,6 +2,7 @@
 //! What the core asks of its host, given by a userspace process: locks from
 //! `parking_lot`, memory from mmap. For the twin, and for what tries the core.
 
+mod answer;
 mod watched;
 
 use std::marker::PhantomData;
@@ -11,6 +12,7 @@ use std::slice;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+pub use answer::{answer, Answer};
 use kv::{Memory, NoMemory, Platform, RawRwLock, RawSpinLock};
 use nix::errno::Errno;
 use nix::sys::mman::{madvise, mmap_anonymous, mprotect, munmap, MapFlags, MmapAdvise, ProtFlags};

@@ -4,8 +4,8 @@
 //!     cargo run --profile kernel --example requests [WORKLOAD…]
 //!
 //! Each workload is run twice, the second time with more requests; the
-//! difference is what those cost, from [`kv::serve`] to its return, without
-//! what the loop itself costs. To see where they go:
+//! difference is what those cost, from [`kv::serve_in_place`] or [`kv::serve`] to its return,
+//! without what the loop itself costs. To see where they go:
 //!
 //!     valgrind --tool=callgrind target/kernel/examples/requests run WORKLOAD 2000
 //!
@@ -20,8 +20,9 @@ use std::hint::black_box;
 use std::process::{Command, ExitCode};
 
 use common::{store, NoHost, MIB, UNIX};
-use kv::limits::REPLY_MAX;
-use kv::{serve, Context, Counters, Now, Outcome, Reply};
+use host::Userspace;
+use kv::limits::{DATAGRAM_MAX, FRAME_LEN, REPLY_MAX};
+use kv::{serve, serve_in_place, Context, Counters, InPlace, Kv, Now, Reply, Waiter};
 
 const KEYS: usize = 1000;
 
@@ -87,6 +88,35 @@ fn request(workload: &str, number: usize) -> String {
     }
 }
 
+/// Who serves: with as little as can be, since it is counted too.
+struct Here<'a> {
+    kv: &'a Kv<Userspace>,
+    cx: &'a Context<'a>,
+    text: &'a mut [u8],
+}
+
+impl<'a> Waiter<'a, Userspace> for Here<'a> {
+    fn kv(&self) -> &'a Kv<Userspace> {
+        self.kv
+    }
+
+    fn now(&self) -> Now {
+        self.cx.now
+    }
+
+    fn mine(&self) -> Option<&'a Counters> {
+        Some(self.cx.mine)
+    }
+
+    fn context(&self) -> Option<Context<'a>> {
+        Some(*self.cx)
+    }
+
+    fn elsewhere(self) -> &'a mut [u8] {
+        self.text
+    }
+}
+
 fn run(workload: &str, count: usize) {
     let evict = workload.starts_with("evict");
     let (size, keys) = if evict {
@@ -103,30 +133,44 @@ fn run(workload: &str, count: usize) {
         all: &counters,
         host: &NoHost,
     };
-    let mut buffer = vec![0; REPLY_MAX];
-    let mut reply = Reply::new(&mut buffer);
+    let mut place = vec![0; 2 * DATAGRAM_MAX];
+    let mut text = vec![0; REPLY_MAX];
     let before: Vec<_> = (0..KEYS).map(|n| datagram(&fill(workload, n))).collect();
+    // A datagram is answered where it came in, and so it is put there each time.
+    let mut ask = |datagram: &[u8], nothing: bool| {
+        place[..datagram.len()].copy_from_slice(datagram);
+        if nothing {
+            return black_box(&place).len();
+        }
+        let here = Here {
+            kv: &kv,
+            cx: &cx,
+            text: &mut text,
+        };
+        match serve_in_place(here, &mut place[..DATAGRAM_MAX], datagram.len()) {
+            InPlace::Here(len) => len as usize - FRAME_LEN,
+            InPlace::Elsewhere { len, .. } => len as usize,
+            InPlace::Not => {
+                let mut reply = Reply::new(&mut text);
+                serve(&kv, &cx, &place[..datagram.len()], &mut reply);
+                reply.written()
+            }
+        }
+    };
     for datagram in &before {
-        serve(&kv, &cx, datagram, &mut reply);
-        assert_eq!(reply.text(), b"STORED\r\n");
+        assert_eq!(ask(datagram, false), b"STORED\r\n".len());
     }
     let requests: Vec<_> = (0..keys).map(|n| datagram(&request(workload, n))).collect();
     // Twice each, so that nothing happens for the first time when it is counted.
     for datagram in requests.iter().cycle().take(2 * keys) {
-        serve(&kv, &cx, datagram, &mut reply);
+        ask(datagram, false);
     }
     let mut answered = 0;
     for datagram in requests.iter().cycle().take(count) {
-        if workload == NOTHING {
-            answered += usize::from(!black_box(datagram).is_empty());
-            continue;
-        }
-        let outcome = serve(&kv, &cx, black_box(datagram), &mut reply);
-        answered += usize::from(matches!(outcome, Outcome::Reply { .. }));
+        answered += usize::from(ask(black_box(datagram), workload == NOTHING) > 0);
     }
     assert_eq!(answered, count);
     assert!(!evict || counters[0].evictions.get() > count as u64);
-    println!("{}", reply.text().escape_ascii());
 }
 
 /// Instructions of one run.

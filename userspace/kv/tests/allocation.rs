@@ -11,8 +11,8 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use common::{store, NoHost, MIB, UNIX};
-use host::{Region, Userspace};
-use kv::limits::{INPUT_MAX, STREAM_REPLY};
+use host::{answer, Region, Userspace};
+use kv::limits::{DATAGRAM_MAX, INPUT_MAX, REPLY_MAX, STREAM_REPLY};
 use kv::{serve, Config, Context, Counters, Kv, Now, Reply, Session};
 
 /// The system's allocator, which counts what the current thread asks of it.
@@ -101,6 +101,12 @@ impl Bench {
             let _ = serve(kv, cx, &datagram, reply);
         });
         assert_eq!(asked, 0, "{}", text.escape_ascii());
+        let mut place = [&datagram[..], &[0; DATAGRAM_MAX]].concat();
+        let mut other = vec![0; REPLY_MAX];
+        let asked = self.asked(second, |kv, cx, _| {
+            let _ = answer(kv, cx, &mut place, datagram.len(), &mut other);
+        });
+        assert_eq!(asked, 0, "in place: {}", text.escape_ascii());
         let asked = self.asked(second, |kv, cx, reply| {
             let _ = Session::new().serve(kv, cx, text, INPUT_MAX, reply);
         });

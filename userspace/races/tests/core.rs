@@ -9,9 +9,9 @@ mod common;
 use std::time::Duration;
 
 use common::{cx, striped, MIB};
-use host::Userspace;
-use kv::limits::REPLY_MAX;
-use kv::{serve, Counters, Kv, Now, Reply};
+use host::{answer, Userspace};
+use kv::limits::{DATAGRAM_MAX, REPLY_MAX};
+use kv::{Counters, Kv, Now};
 use races::{play_for, Client};
 
 const THREADS: usize = 4;
@@ -39,10 +39,11 @@ impl<'a> Worker<'a> {
 impl Client for Worker<'_> {
     fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>, String> {
         let cx = cx(self.all, self.index, Now::START.0);
-        let datagram = [b"\0\0\0\0\0\x01\0\0", request].concat();
-        let mut reply = Reply::new(&mut self.buffer);
-        let _ = serve(self.kv, &cx, &datagram, &mut reply);
-        Ok(reply.text().to_vec())
+        let mut datagram = [b"\0\0\0\0\0\x01\0\0", request].concat();
+        let len = datagram.len();
+        datagram.resize(len + DATAGRAM_MAX, 0);
+        let answer = answer(self.kv, &cx, &mut datagram, len, &mut self.buffer);
+        Ok(answer.text.to_vec())
     }
 }
 

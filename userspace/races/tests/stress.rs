@@ -11,9 +11,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{cx, store, MIB};
-use host::Userspace;
-use kv::limits::REPLY_MAX;
-use kv::{serve, Counters, Kv, Reply};
+use host::{answer, Userspace};
+use kv::limits::{DATAGRAM_MAX, REPLY_MAX};
+use kv::{Counters, Kv};
 use races::random::Random;
 
 const THREADS: usize = 8;
@@ -48,10 +48,11 @@ impl<'a> Worker<'a> {
 
     fn ask(&mut self, now: u32, text: &str) -> Vec<u8> {
         let cx = cx(self.all, self.index, now);
-        let datagram = [b"\0\0\0\0\0\x01\0\0", text.as_bytes()].concat();
-        let mut reply = Reply::new(&mut self.buffer);
-        let _ = serve(self.kv, &cx, &datagram, &mut reply);
-        reply.text().to_vec()
+        let mut datagram = [b"\0\0\0\0\0\x01\0\0", text.as_bytes()].concat();
+        let len = datagram.len();
+        datagram.resize(len + DATAGRAM_MAX, 0);
+        let answer = answer(self.kv, &cx, &mut datagram, len, &mut self.buffer);
+        answer.text.to_vec()
     }
 
     fn step(&mut self, now: u32) {

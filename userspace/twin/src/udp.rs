@@ -9,8 +9,9 @@ use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::Ordering;
 
-use kv::limits::{DATAGRAM_MAX, FRAME_LEN, REPLY_MAX};
-use kv::{serve, Counters, Datagrams, Outcome, Reply};
+use host::answer;
+use kv::limits::{DATAGRAM_MAX, REPLY_MAX};
+use kv::{Counters, Datagrams, Outcome};
 use nix::errno::Errno;
 use nix::sys::socket::{recvmmsg, sendmmsg, MsgFlags, MultiHeaders, SockaddrStorage};
 
@@ -39,29 +40,33 @@ impl Server<'_> {
         let mut inbox = Inbox::new();
         let mut outbox = Outbox::new();
         let mut text = vec![0; REPLY_MAX];
-        let mut reply = Reply::new(&mut text);
         while !self.service.stop.load(Ordering::Relaxed) {
             let count = inbox.receive(self.socket);
             let cx = self.service.context(self.mine);
-            for (request, from) in inbox.iter(count) {
+            for (buffer, len, from) in inbox.iter(count) {
                 if port_of(from) == Some(self.port) {
                     let drops = &self.service.status.drops;
                     drops.own_port.fetch_add(1, Ordering::Relaxed);
                     continue;
                 }
-                let outcome = serve(self.service.kv, &cx, request, &mut reply);
-                let Outcome::Reply { request_id } = outcome else {
-                    continue;
-                };
-                for (frame, text) in Datagrams::new(request_id, reply.text()) {
-                    if outbox.is_full() {
-                        self.send(&mut outbox);
+                let answer = answer(self.service.kv, &cx, buffer, len, &mut text);
+                if let Some(datagram) = answer.datagram {
+                    self.push(&mut outbox, [datagram, &[]], from);
+                } else if let Outcome::Reply { request_id } = answer.outcome {
+                    for (frame, text) in Datagrams::new(request_id, answer.text) {
+                        self.push(&mut outbox, [&frame, text], from);
                     }
-                    outbox.push(&frame, text, from);
                 }
             }
             self.send(&mut outbox);
         }
+    }
+
+    fn push(&self, outbox: &mut Outbox, parts: [&[u8]; 2], to: &SockaddrStorage) {
+        if outbox.is_full() {
+            self.send(outbox);
+        }
+        outbox.push(parts, to);
     }
 
     fn send(&self, outbox: &mut Outbox) {
@@ -117,11 +122,11 @@ impl Inbox {
         count
     }
 
-    /// The first `count` requests, and who sent them.
-    fn iter(&self, count: usize) -> impl Iterator<Item = (&[u8], &SockaddrStorage)> {
-        let buffers = self.buffers.chunks_exact(REQUEST_ROOM);
+    /// The buffers of the first `count` requests, their lengths, and who sent them.
+    fn iter(&mut self, count: usize) -> impl Iterator<Item = (&mut [u8], usize, &SockaddrStorage)> {
+        let buffers = self.buffers.chunks_exact_mut(REQUEST_ROOM);
         let arrivals = self.arrivals.iter().zip(buffers).take(count);
-        arrivals.filter_map(|((len, from), buffer)| Some((buffer.get(..*len)?, from.as_ref()?)))
+        arrivals.filter_map(|((len, from), buffer)| Some((buffer, *len, from.as_ref()?)))
     }
 }
 
@@ -149,12 +154,13 @@ impl Outbox {
         self.count == BATCH
     }
 
-    /// Adds a datagram; there must be room for one.
-    fn push(&mut self, frame: &[u8; FRAME_LEN], text: &[u8], to: &SockaddrStorage) {
-        let (front, back) = self.buffers[self.count].split_at_mut(FRAME_LEN);
-        front.copy_from_slice(frame);
-        back[..text.len()].copy_from_slice(text);
-        self.lens[self.count] = FRAME_LEN + text.len();
+    /// Adds a datagram of two parts; there must be room for one.
+    fn push(&mut self, [front, back]: [&[u8]; 2], to: &SockaddrStorage) {
+        let len = front.len() + back.len();
+        let buffer = &mut self.buffers[self.count][..len];
+        buffer[..front.len()].copy_from_slice(front);
+        buffer[front.len()..].copy_from_slice(back);
+        self.lens[self.count] = len;
         self.to[self.count] = Some(*to);
         self.count += 1;
     }

@@ -76,7 +76,8 @@ fn requests(criterion: &mut Criterion, whole: bool) -> Table {
     for size in SIZES {
         let ours = Ours::new(16 * MIB + 2 * ITEMS as usize * (size.key + size.value), 256);
         fill(&ours, size);
-        let reply = RefCell::new(vec![0; kv::limits::REPLY_MAX]);
+        let place = RefCell::new(vec![0; 2 * kv::limits::DATAGRAM_MAX]);
+        let text = RefCell::new(vec![0; kv::limits::REPLY_MAX]);
         let (get, set) = (get_of(size), set_of(size));
         let read = |text: &[u8], count| {
             repeat(count, || {
@@ -85,10 +86,15 @@ fn requests(criterion: &mut Criterion, whole: bool) -> Table {
         };
         let datagrams = [&get, &set].map(|text| [b"\0\x01\0\0\0\x01\0\0", &text[..]].concat());
         let serve = |datagram: &[u8], count| {
-            let reply = &mut reply.borrow_mut();
-            repeat(count, || ours.serve(black_box(datagram), reply))
+            let (place, text) = (&mut place.borrow_mut(), &mut text.borrow_mut());
+            repeat(count, || ours.serve(black_box(datagram), place, text))
         };
-        assert!(ours.serve(&datagrams[1], &mut reply.borrow_mut()) == b"STORED\r\n".len());
+        let stored = ours.serve(
+            &datagrams[1],
+            &mut place.borrow_mut(),
+            &mut text.borrow_mut(),
+        );
+        assert_eq!(stored, b"STORED\r\n".len());
         let everybody = [
             Who::new(names[0], |count| read(&get, count)),
             Who::new(names[1], |count| read(&set, count)),

@@ -6,8 +6,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use host::{Region, Userspace};
-use kv::limits::REPLY_MAX;
+use host::{answer, Region, Userspace};
+use kv::limits::{DATAGRAM_MAX, REPLY_MAX};
 use kv::{
     serve, Config, Context, Counters, CpuTime, Drop as Dropped, Host, Kv, Now, Outcome, Reply,
 };
@@ -120,10 +120,20 @@ impl Session {
             all: &self.counters,
             host: &NoHost,
         };
-        let mut buffer = self.buffer.borrow_mut();
-        let mut reply = Reply::new(&mut buffer);
-        let outcome = serve(&self.kv, &cx, datagram, &mut reply);
-        (outcome, reply.text().to_vec())
+        let text = &mut self.buffer.borrow_mut();
+        // Not where a reply has less room than a datagram.
+        if text.len() < DATAGRAM_MAX {
+            let mut reply = Reply::new(text);
+            let outcome = serve(&self.kv, &cx, datagram, &mut reply);
+            return (outcome, reply.text().to_vec());
+        }
+        let mut buffer = [datagram, &[0xee; 2 * DATAGRAM_MAX]].concat();
+        let answer = answer(&self.kv, &cx, &mut buffer, datagram.len(), text);
+        if let Some([id_high, id_low, frame @ ..]) = answer.datagram {
+            assert_eq!([*id_high, *id_low], datagram[..2]);
+            assert!(frame.starts_with(&[0, 0, 0, 1, 0, 0]));
+        }
+        (answer.outcome, answer.text.to_vec())
     }
 
     /// Sends text in a frame, and returns the text of the reply: empty for a
