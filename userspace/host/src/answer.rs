@@ -17,10 +17,14 @@ pub struct Answer<'a> {
     pub datagram: Option<&'a [u8]>,
 }
 
-struct Here<'a, P: Platform> {
-    kv: &'a Kv<P>,
-    cx: &'a Context<'a>,
-    elsewhere: &'a mut [u8],
+/// Who serves in place, at a moment that is known already.
+pub struct Here<'a, P: Platform> {
+    /// The store.
+    pub kv: &'a Kv<P>,
+    /// The time, who counts, and so on.
+    pub cx: &'a Context<'a>,
+    /// Where a text goes that has no room in the request's buffer.
+    pub elsewhere: &'a mut [u8],
 }
 
 impl<'a, P: Platform> Waiter<'a, P> for Here<'a, P> {

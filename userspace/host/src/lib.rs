@@ -12,7 +12,7 @@ use std::slice;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-pub use answer::{answer, Answer};
+pub use answer::{answer, Answer, Here};
 use kv::{Memory, NoMemory, Platform, RawRwLock, RawSpinLock};
 use nix::errno::Errno;
 use nix::sys::mman::{madvise, mmap_anonymous, mprotect, munmap, MapFlags, MmapAdvise, ProtFlags};

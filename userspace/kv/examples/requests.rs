@@ -20,9 +20,9 @@ use std::hint::black_box;
 use std::process::{Command, ExitCode};
 
 use common::{store, NoHost, MIB, UNIX};
-use host::Userspace;
+use host::Here;
 use kv::limits::{DATAGRAM_MAX, FRAME_LEN, REPLY_MAX};
-use kv::{serve, serve_in_place, Context, Counters, InPlace, Kv, Now, Reply, Waiter};
+use kv::{serve, serve_in_place, Context, Counters, InPlace, Now, Reply};
 
 const KEYS: usize = 1000;
 
@@ -88,35 +88,6 @@ fn request(workload: &str, number: usize) -> String {
     }
 }
 
-/// Who serves: with as little as can be, since it is counted too.
-struct Here<'a> {
-    kv: &'a Kv<Userspace>,
-    cx: &'a Context<'a>,
-    text: &'a mut [u8],
-}
-
-impl<'a> Waiter<'a, Userspace> for Here<'a> {
-    fn kv(&self) -> &'a Kv<Userspace> {
-        self.kv
-    }
-
-    fn now(&self) -> Now {
-        self.cx.now
-    }
-
-    fn mine(&self) -> Option<&'a Counters> {
-        Some(self.cx.mine)
-    }
-
-    fn context(&self) -> Option<Context<'a>> {
-        Some(*self.cx)
-    }
-
-    fn elsewhere(self) -> &'a mut [u8] {
-        self.text
-    }
-}
-
 fn run(workload: &str, count: usize) {
     let evict = workload.starts_with("evict");
     let (size, keys) = if evict {
@@ -145,7 +116,7 @@ fn run(workload: &str, count: usize) {
         let here = Here {
             kv: &kv,
             cx: &cx,
-            text: &mut text,
+            elsewhere: &mut text,
         };
         match serve_in_place(here, &mut place[..DATAGRAM_MAX], datagram.len()) {
             InPlace::Here(len) => len as usize - FRAME_LEN,

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{cx, store, striped, MIB};
-use host::Userspace;
+use host::{Here, Userspace};
 use kv::limits::{DATAGRAM_MAX, FRAME_LEN, KEY_MAX, REPLY_MAX};
 use kv::{serve, serve_in_place, Context, Counters, InPlace, Kv, Now, Outcome, Reply, Waiter};
 use proptest::prelude::*;
@@ -21,28 +21,24 @@ struct Worker {
     elsewhere: Vec<u8>,
 }
 
-struct Here<'a> {
-    kv: &'a Kv<Userspace>,
-    cx: Context<'a>,
-    counts: bool,
-    elsewhere: &'a mut [u8],
-}
+/// One who has no counters.
+struct Uncounted<'a>(Here<'a, Userspace>);
 
-impl<'a> Waiter<'a, Userspace> for Here<'a> {
+impl<'a> Waiter<'a, Userspace> for Uncounted<'a> {
     fn kv(&self) -> &'a Kv<Userspace> {
-        self.kv
+        self.0.kv()
     }
     fn now(&self) -> Now {
-        self.cx.now
+        self.0.now()
     }
     fn mine(&self) -> Option<&'a Counters> {
-        self.counts.then_some(self.cx.mine)
+        None
     }
     fn context(&self) -> Option<Context<'a>> {
-        self.counts.then_some(self.cx)
+        None
     }
     fn elsewhere(self) -> &'a mut [u8] {
-        self.elsewhere
+        self.0.elsewhere()
     }
 }
 
@@ -64,8 +60,7 @@ impl Worker {
         buffer.resize(datagram.len().max(FRAME_LEN + room), FILL);
         let here = Here {
             kv: &self.kv,
-            cx: cx(&self.all, 0, Now::START.0),
-            counts: true,
+            cx: &cx(&self.all, 0, Now::START.0),
             elsewhere: &mut self.elsewhere,
         };
         let served = serve_in_place(here, &mut buffer, datagram.len());
@@ -250,12 +245,12 @@ fn nobody_is_served_who_does_not_count() {
     let before = worker.counts();
     for datagram in [get("12345678"), get("87654321"), set("12345678", "other")] {
         let mut buffer = [&datagram[..], &[FILL; 100]].concat();
-        let here = Here {
+        let cx = cx(&worker.all, 0, Now::START.0);
+        let here = Uncounted(Here {
             kv: &worker.kv,
-            cx: cx(&worker.all, 0, Now::START.0),
-            counts: false,
+            cx: &cx,
             elsewhere: &mut [],
-        };
+        });
         assert_eq!(
             serve_in_place(here, &mut buffer, datagram.len()),
             InPlace::Not
@@ -320,8 +315,7 @@ fn what_cannot_be_believed_is_undone() {
             let mut buffer = [&datagram[..], &[FILL; DATAGRAM_MAX]].concat();
             let here = Here {
                 kv: &kv,
-                cx: cx(&all, 0, Now::START.0),
-                counts: true,
+                cx: &cx(&all, 0, Now::START.0),
                 elsewhere: &mut [],
             };
             match serve_in_place(here, &mut buffer, datagram.len()) {
