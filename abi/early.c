@@ -172,7 +172,7 @@ static noinline u64 look_closely(const struct sk_buff *skb, u32 facts)
 	const struct net_device *dev = skb->dev;
 
 	if (!is_fresh(skb) || nf_bridge_info_exists(skb) ||
-	    secpath_exists(skb) || skb_shared(skb) || skb_is_gso(skb) ||
+	    skb_shared(skb) || skb_is_gso(skb) ||
 	    dev->type != ARPHRD_ETHER || netif_is_l3_master(dev) ||
 	    netif_is_l3_slave(dev) || asks_policies(skb))
 		return UB_STRANGE;
