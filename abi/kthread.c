@@ -64,12 +64,12 @@ int ub_current_pid(void)
 /*
  * Sleep until woken, unless there is work or the thread must end. The state is
  * set before the queue is looked at: a push that comes later finds a thread to
- * wake (the queue's lock and set_current_state() order the two).
+ * wake (both are full barriers, this one and llist_add()'s).
  */
 void ub_kthread_wait(struct ub_queue *queue)
 {
 	set_current_state(TASK_IDLE);
-	if (skb_queue_empty_lockless(&queue->list) && !kthread_should_stop())
+	if (llist_empty(&queue->newest) && !kthread_should_stop())
 		schedule();
 	__set_current_state(TASK_RUNNING);
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Received packets, and the queue that hands them to a worker. */
+/* Received packets. */
 #include <linux/skbuff.h>
 #include <net/ipv6.h>
 #include <net/l3mdev.h>
 #include <net/route.h>
 
-#include "detach.h"
 #include "look.h"
 #include "unbuckle.h"
 
@@ -146,89 +145,4 @@ unsigned int ub_dev_vrf(struct net_device *dev)
 unsigned int ub_dev_index(const struct net_device *dev)
 {
 	return dev->ifindex;
-}
-
-/* A look without the lock; the answer may be old at once. */
-bool ub_queue_is_empty(const struct ub_queue *queue)
-{
-	return skb_queue_empty_lockless(&queue->list);
-}
-
-/* The same for how much waits: packets, and bytes of their memory. */
-unsigned int ub_queue_len(const struct ub_queue *queue)
-{
-	return skb_queue_len_lockless(&queue->list);
-}
-
-unsigned int ub_queue_bytes(const struct ub_queue *queue)
-{
-	return data_race(READ_ONCE(queue->bytes));
-}
-
-void ub_queue_init(struct ub_queue *queue)
-{
-	skb_queue_head_init(&queue->list);
-	queue->bytes = 0;
-	queue->consumer = NULL;
-}
-
-/* From now on consumer serves the queue, or (NULL) nobody does. */
-void ub_queue_serve(struct ub_queue *queue, struct task_struct *consumer)
-{
-	spin_lock_bh(&queue->list.lock);
-	queue->consumer = consumer;
-	spin_unlock_bh(&queue->list.lock);
-}
-
-/*
- * Multi producer, single consumer. 0: queued, and the packet outlives the RCU
- * section that delivered it: it has a reference to its device. -ENOBUFS: full;
- * -ESHUTDOWN: nobody serves the queue; in both cases the caller keeps the packet,
- * without such a reference. Callers have bottom halves off.
- */
-int ub_queue_push(struct ub_queue *queue, struct sk_buff *skb,
-		  unsigned int max_bytes)
-{
-	int err = 0;
-
-	dev_hold(skb->dev);
-	ub_skb_detach(skb);
-	spin_lock(&queue->list.lock);
-	if (!queue->consumer) {
-		err = -ESHUTDOWN;
-	} else if (queue->bytes >= max_bytes) {
-		err = -ENOBUFS;
-	} else {
-		__skb_queue_tail(&queue->list, skb);
-		queue->bytes += skb->truesize;
-		/*
-		 * Only now: a consumer that finds the queue empty has said
-		 * before that it is about to sleep (ub_kthread_wait()).
-		 */
-		if (skb_queue_len(&queue->list) == 1)
-			wake_up_process(queue->consumer);
-	}
-	spin_unlock(&queue->list.lock);
-	if (unlikely(err))
-		dev_put(skb->dev);
-	return err;
-}
-
-/*
- * All that waits, in one go: the oldest packet, from which next leads to the others,
- * the last one's being NULL. Whoever takes one out of that row clears its next.
- */
-struct sk_buff *ub_queue_take(struct ub_queue *queue)
-{
-	struct sk_buff *first = NULL;
-
-	spin_lock_bh(&queue->list.lock);
-	if (!skb_queue_empty(&queue->list)) {
-		first = queue->list.next;
-		queue->list.prev->next = NULL;
-		__skb_queue_head_init(&queue->list);
-		queue->bytes = 0;
-	}
-	spin_unlock_bh(&queue->list.lock);
-	return first;
 }

@@ -145,14 +145,13 @@ unsigned int ub_dev_index(const struct net_device *dev);
 unsigned int ub_dev_vrf(struct net_device *dev);
 
 /*
- * bytes counts the memory of the queued packets (truesize); consumer is woken
- * when the first one comes, and without one the queue takes nothing. Both
- * belong to the list's lock.
+ * queue.c: load counts packets that wait, or are about to, and their memory (truesize);
+ * consumer is woken when the first one comes, and without one the queue takes nothing.
  */
 struct ub_queue {
-	struct sk_buff_head list;
-	unsigned int bytes;
-	struct task_struct *consumer;
+	struct llist_head newest;
+	atomic64_t load;
+	struct task_struct __rcu *consumer;
 };
 
 void ub_kthread_wait(struct ub_queue *queue);

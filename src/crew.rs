@@ -3,7 +3,7 @@
 
 use crate::{
     respond::Shared,
-    sys::{kthread::KThread, sysfs::Directory},
+    sys::{kthread::KThread, queue::Queue, sysfs::Directory},
     views::{self, WorkerDirectory},
     worker::Worker,
 };
@@ -81,14 +81,9 @@ impl Crew {
 
     /// Keeps the first `count`.
     fn dismiss(&mut self, count: usize) {
-        for lane in self
-            .shared
-            .lanes
-            .iter()
-            .take(self.members.len())
-            .skip(count)
-        {
-            lane.queue.close();
+        if count < self.members.len() {
+            let lanes = self.shared.lanes.iter().take(self.members.len());
+            Queue::close(lanes.skip(count).map(|lane| &lane.queue));
         }
         // Dropping a member waits until its worker has answered what it has.
         self.members.truncate(count);

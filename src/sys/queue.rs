@@ -15,7 +15,7 @@ use kernel::{bindings::sk_buff, prelude::*, types::Opaque};
 /// What `ub_queue_push` says of a full queue.
 const FULL: c_int = -(kernel::bindings::ENOBUFS as c_int);
 
-/// Multi producer, single consumer; closed at first.
+/// Multi producer, single consumer, and lock-free; closed at first.
 ///
 /// # Invariants
 ///
@@ -23,7 +23,7 @@ const FULL: c_int = -(kernel::bindings::ENOBUFS as c_int);
 /// in it was given up by [`push`](Queue::push).
 pub(crate) struct Queue(KBox<Opaque<bindings::ub_queue>>);
 
-// SAFETY: All access goes through the queue's own lock.
+// SAFETY: What is in it is atomic.
 unsafe impl Send for Queue {}
 // SAFETY: As above.
 unsafe impl Sync for Queue {}
@@ -52,19 +52,24 @@ impl Queue {
     /// Has `consumer` serve the queue, which is woken when there is work.
     pub(crate) fn open(&self, consumer: &Task) {
         // SAFETY: The queue is initialised. Its consumer is not forgotten before `close`, which
-        // whoever opens a queue calls before the thread ends.
+        // whoever opens a queue calls before the thread ends, and which waits for who wakes it.
         unsafe { bindings::ub_queue_serve(self.0.get(), consumer.as_ptr()) }
     }
 
-    /// From now on nothing is queued. What is there stays.
-    pub(crate) fn close(&self) {
-        // SAFETY: The queue is initialised.
-        unsafe { bindings::ub_queue_serve(self.0.get(), null_mut()) }
+    /// When this returns nothing is queued in those any more, and their consumers are
+    /// forgotten. What is there stays. Sleeps.
+    pub(crate) fn close<'a>(queues: impl Iterator<Item = &'a Queue>) {
+        for queue in queues {
+            // SAFETY: The queue is initialised.
+            unsafe { bindings::ub_queue_serve(queue.0.get(), null_mut()) }
+        }
+        // SAFETY: Called where sleeping is allowed. It waits for those who are in `push`.
+        unsafe { bindings::synchronize_net() }
     }
 
     /// Appends a packet unless those waiting already hold `max_bytes` of
     /// memory. It is in the receive path that delivered it, which it can outlive
-    /// then; the caller has bottom halves off.
+    /// then; the caller is in an RCU section with bottom halves off.
     #[inline(always)]
     pub(crate) fn push(&self, mut packet: RxPacket, max_bytes: u32) -> Result<(), Refused> {
         packet.note();
@@ -113,7 +118,7 @@ impl Drop for Queue {
     }
 }
 
-/// Packets taken from a queue, to be worked off without its lock.
+/// Packets taken from a queue, the oldest first.
 ///
 /// # Invariants
 ///
