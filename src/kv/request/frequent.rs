@@ -13,6 +13,7 @@
 use super::classic::{Get, Keys, Mode, Store};
 use super::words::{find_blank, find_end, have_blank};
 use super::{is_key, Parsed, Request, Words};
+use crate::decimal;
 use crate::hash::Keyed;
 use crate::limits::FRAME_LEN;
 use crate::store::{Cas, Plain};
@@ -32,7 +33,6 @@ pub(crate) enum Frequent<'a> {
 /// A plain `set`, and the item that it makes.
 pub(crate) struct Set<'a> {
     pub(crate) new: Plain<'a>,
-    flags: u32,
 }
 
 impl<'a> Set<'a> {
@@ -40,10 +40,13 @@ impl<'a> Set<'a> {
     pub(crate) fn as_store(&self) -> Store<'a> {
         let rest = self.new.rest;
         let len = self.new.data_len;
+        // Which were looked at, and are few digits.
+        let flags = self.new.head.get(1..self.new.head_len);
+        let flags = flags.and_then(decimal::parse).unwrap_or_default();
         Store {
             mode: Mode::Set,
             key: self.new.key,
-            flags: self.flags,
+            flags: flags as u32,
             exptime: self.new.exptime,
             cas: 0,
             len,
@@ -167,9 +170,8 @@ fn get(words: &[u8]) -> Option<(&[u8], usize)> {
 /// The line of a `set`, and what is behind it.
 struct Line<'a> {
     key: &'a [u8],
-    flags: u32,
     exptime: u32,
-    /// What is behind the key, and how long the flags are in it.
+    /// What is behind the key, and how long the flags are in it, their space included.
     head: &'a [u8],
     head_len: usize,
     /// What is behind exptime.
@@ -186,18 +188,17 @@ impl<'a> Line<'a> {
         if key.is_empty() || !is_key(key) {
             return None;
         }
-        let (flags, exptime, head_len, rest) = match two_digits(head) {
-            Some((flags, exptime)) => (flags, exptime, 2, head.get(4..)?),
+        let (head_len, exptime, rest) = match two_digits(head) {
+            Some(exptime) => (2, exptime, head.get(4..)?),
             None => {
-                let (flags, behind) = number(head)?;
-                let (exptime, rest) = number(behind)?;
-                (flags, exptime, head.len().wrapping_sub(behind.len()), rest)
+                let head_len = flags(head)?;
+                let (exptime, rest) = number(head.get(head_len..)?)?;
+                (head_len, exptime, rest)
             }
         };
         let (data_len, behind) = number(rest)?;
         Some(Self {
             key,
-            flags,
             exptime,
             head,
             head_len,
@@ -220,10 +221,7 @@ impl<'a> Line<'a> {
             cas: Cas::Next,
             key_is_binary: false,
         };
-        Set {
-            new,
-            flags: self.flags,
-        }
+        Set { new }
     }
 }
 
@@ -238,21 +236,39 @@ fn set(words: &[u8], key_end: usize) -> Option<(Set<'_>, usize)> {
     rest.ends_with(b"\r\n").then(|| (line.with(rest), total))
 }
 
-/// Two numbers of one digit each, ` <flags> <exptime> `, which most are.
+/// Six to each byte: what is below ten stays below 16 then, and nothing else does.
+const SIX: u64 = u64::from_le_bytes([6; 8]);
+
+/// The exptime in ` <flags> <exptime> `, if both are of one digit, which most are.
 #[inline(always)]
-fn two_digits(text: &[u8]) -> Option<(u32, u32)> {
+fn two_digits(text: &[u8]) -> Option<u32> {
     const ZEROS: u64 = u64::from_le_bytes(*b" 0 0 \0\0\0");
     // What must be as above, and the upper half of the digits.
     const SAME: u64 = u64::from_le_bytes([255, 0xf0, 255, 0xf0, 255, 0, 0, 0]);
-    // A digit becomes ten or more with this if it is none.
-    const SIX: u64 = u64::from_le_bytes([0, 6, 0, 6, 0, 0, 0, 0]);
+    const DIGITS: u64 = u64::from_le_bytes([0, 255, 0, 255, 0, 0, 0, 0]);
     let (eight, _) = text.split_first_chunk::<8>()?;
     let digits = u64::from_le_bytes(*eight) ^ ZEROS;
-    if (digits | digits.wrapping_add(SIX)) & SAME != 0 {
+    if (digits | digits.wrapping_add(SIX & DIGITS)) & SAME != 0 {
         return None;
     }
-    let digit = |place: u32| (digits.wrapping_shr(place) & 15) as u32;
-    Some((digit(8), digit(24)))
+    Some((digits.wrapping_shr(24) & 15) as u32)
+}
+
+/// How long a space and flags of at most seven digits are, without leading zeros. Nobody
+/// asks for their value.
+#[inline(always)]
+fn flags(text: &[u8]) -> Option<usize> {
+    const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+    const UPPER: u64 = u64::from_le_bytes([0xf0; 8]);
+    const END: u64 = 1 << 63;
+    let ([space, eight @ ..], _) = text.split_first_chunk::<9>()?;
+    let digits = u64::from_le_bytes(*eight) ^ ZEROS;
+    // A carry comes from what is no digit, and only goes to what is behind it.
+    let others = (digits | digits.wrapping_add(SIX)) & UPPER | END;
+    let count = others.trailing_zeros() / 8;
+    let right = *space == b' ' && count > 0 && (digits as u8 != 0 || count == 1);
+    // The next number begins with a space, which the eighth byte therefore is if not sooner.
+    right.then_some((count as usize).wrapping_add(1))
 }
 
 /// A space and a number of at most nine digits, which is below every limit, without

@@ -141,6 +141,19 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+/// Digits, as many as there may be and some more, and perhaps a byte that is none.
+fn number() -> impl Strategy<Value = String> {
+    let byte = prop_oneof!["[/:-?]", "[\t!-.@-~]", "[\u{280}-\u{3ff}]"];
+    let other = prop::option::weighted(0.3, (any::<prop::sample::Index>(), byte));
+    let digits = prop_oneof!["[0-9]?", "[1-9][0-9]{1,10}", "[0-9]{1,11}"];
+    (digits, other).prop_map(|(mut digits, other)| {
+        if let Some((at, byte)) = other {
+            digits.insert_str(at.index(digits.len() + 1), &byte);
+        }
+        digits
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
@@ -177,6 +190,30 @@ proptest! {
             prop_assert_eq!(ours.counts(), theirs.counts());
         }
         prop_assert!(answered > 0 || requests.len() < 20, "nothing is answered in place");
+    }
+
+    /// Read in one go, or word by word since there is one more.
+    #[test]
+    fn numbers_in_a_plain_set_are_what_they_are_in_another(
+        space in prop_oneof![9 => Just(' '), 1 => any::<char>()],
+        flags in number(),
+        exptime in number(),
+        data in "[a-z]{0,9}",
+    ) {
+        let (mut ours, theirs) = (Worker::new(0), Worker::new(0));
+        let line = format!("set key{space}{flags} {exptime} {}", data.len());
+        let [plain, other] = ["", " more"].map(|more| format!("{line}{more}\r\n{data}\r\n"));
+        let plain = framed(plain.as_bytes());
+        let (buffer, served) = ours.ask_in_place(&plain, 100);
+        let text = match served {
+            InPlace::Here(len) => buffer[FRAME_LEN..len as usize].to_vec(),
+            _ => ours.ask_apart(&plain).1,
+        };
+        prop_assert_eq!(text, theirs.ask_apart(framed(other.as_bytes()).as_slice()).1);
+        for question in ["get key\r\n", "mg key f t s v\r\n"] {
+            let question = framed(question.as_bytes());
+            prop_assert_eq!(ours.ask_apart(&question), theirs.ask_apart(&question));
+        }
     }
 }
 
