@@ -194,6 +194,8 @@ int ub_skb_send_answered(struct sk_buff *skb, unsigned int transport,
 			 unsigned int len);
 int ub_skb_send_back(struct sk_buff *skb, unsigned int shift,
 		     unsigned int transport, unsigned int len);
+int ub_skb_send_kept_answered(struct sk_buff *skb, unsigned int transport,
+			      unsigned int len);
 int ub_skb_send_kept_back(struct sk_buff *skb, unsigned int shift,
 			  unsigned int transport, unsigned int len);
 void ub_skb_mark_udp(struct sk_buff *skb);

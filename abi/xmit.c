@@ -218,19 +218,33 @@ int ub_skb_send_answered(struct sk_buff *skb, unsigned int transport,
 	return dev_queue_xmit(skb);
 }
 
-/* As ub_skb_send_back(), of one with a reference to the device, which ends here. */
-int ub_skb_send_kept_back(struct sk_buff *skb, unsigned int shift,
-			  unsigned int transport, unsigned int len)
+/* Of one with a reference to the device, which ends here. */
+static __always_inline int send_kept(struct sk_buff *skb)
 {
 	struct net_device *dev = skb->dev;
 	int verdict;
 
-	turn(skb, shift, transport, len);
 	/* It has waited in a queue, for which it was detached. */
 	forget_way(skb);
 	verdict = dev_queue_xmit(skb);
 	dev_put(dev);
 	return verdict;
+}
+
+/* As ub_skb_send_back(), of such a one. */
+int ub_skb_send_kept_back(struct sk_buff *skb, unsigned int shift,
+			  unsigned int transport, unsigned int len)
+{
+	turn(skb, shift, transport, len);
+	return send_kept(skb);
+}
+
+/* As ub_skb_send_answered(), of such a one. */
+int ub_skb_send_kept_answered(struct sk_buff *skb, unsigned int transport,
+			      unsigned int len)
+{
+	turn(skb, 0, transport, len);
+	return send_kept(skb);
 }
 
 /* The data now begins with the UDP header. */

@@ -2,6 +2,7 @@
 //! The router: who answers a packet.
 
 use crate::{
+    nodes::Roster,
     pace::Softirq,
     respond::{workers_max, Responder, Shared},
     stats::Loss,
@@ -185,15 +186,15 @@ impl Dispatch {
             }
             // This CPU is at another packet, whose answer brought this one about.
         }
-        let turn = match routing == Routing::Key as u32 {
+        let lane = match routing == Routing::Key as u32 {
             // A request in pieces is not put together for this.
             true => packet
                 .payload()
-                .and_then(|datagram| self.turn_of_key(datagram)),
+                .and_then(|datagram| self.lane_of_key(datagram)),
             false => None,
         };
-        let turn = turn.unwrap_or_else(|| self.next_turn(packet.cpu()));
-        self.enqueue(packet, turn);
+        let lane = lane.unwrap_or_else(|| self.next_in_turn(packet.cpu()));
+        self.enqueue(packet, lane);
     }
 
     /// Counts a packet that is not handed over.
@@ -203,25 +204,23 @@ impl Dispatch {
         self.shared.losses.count(why);
     }
 
-    /// Gives a packet to the worker whose turn it is, or to the next that
-    /// serves. One that finds no room is dropped, and counted.
+    /// Gives a packet to that lane's worker, or to the next that serves: the lane may have
+    /// been given up just now. One that finds no room is dropped, and counted.
     #[inline(always)]
-    fn enqueue(&self, packet: RxPacket, turn: usize) {
-        let lanes = self.shared.active_lanes();
-        // There are few lanes, and half of a turn is as good as all of it: a shorter division.
-        let first = (turn as u32).checked_rem(lanes.len() as u32).unwrap_or(0) as usize;
-        match lanes.get(first) {
-            Some(lane) => match lane.queue.push(packet, QUEUE_BYTES) {
+    fn enqueue(&self, packet: RxPacket, lane: usize) {
+        match self.shared.lanes.get(lane) {
+            Some(here) => match here.queue.push(packet, QUEUE_BYTES) {
                 Ok(()) => {}
-                Err(Refused::Full(_packet)) => self.lose_at(lane),
-                Err(Refused::Closed(back)) => self.enqueue_after(back, first),
+                Err(Refused::Full(_packet)) => self.lose_at(here),
+                Err(Refused::Closed(back)) => self.enqueue_after(back, lane),
             },
-            None => self.lose(Loss::QueueFull),
+            None => self.enqueue_after(packet, 0),
         }
     }
 
-    /// The same when lane `first` has just been closed.
+    /// The same when that cannot be lane `first`: from there on whoever serves.
     #[cold]
+    #[inline(never)]
     fn enqueue_after(&self, packet: RxPacket, first: usize) {
         let lanes = self.shared.active_lanes();
         let (before, after) = lanes.split_at_checked(first).unwrap_or((lanes, &[]));
@@ -243,19 +242,23 @@ impl Dispatch {
         self.lose(Loss::QueueFull);
     }
 
-    fn turn_of_key(&self, datagram: &[u8]) -> Option<usize> {
-        let key = routing_key(datagram)?;
-        Some(siphash13(self.hash_key, key) as usize)
+    fn lane_of_key(&self, datagram: &[u8]) -> Option<usize> {
+        let hash = siphash13(self.hash_key, routing_key(datagram)?);
+        (hash as usize).checked_rem(self.shared.active_lanes().len())
     }
 
-    /// Only this CPU moves its cursor, and nothing comes in between.
+    /// The lane that comes next among all, or among those of this CPU's node. Only this
+    /// CPU moves its cursor, and nothing comes in between.
     #[inline(always)]
-    fn next_turn(&self, cpu: usize) -> usize {
+    fn next_in_turn(&self, cpu: usize) -> usize {
         let Some(Cursor(cursor)) = self.cursors.get(cpu) else {
             return 0;
         };
+        let near = self.shared.rosters.here();
+        let lanes = near.map_or_else(|| self.shared.active.load(Relaxed), Roster::len);
         let turn = cursor.load(Relaxed);
-        cursor.store(turn.wrapping_add(1), Relaxed);
-        self.shared.rosters.near(turn)
+        let next = turn.wrapping_add(1);
+        cursor.store(if next < lanes { next } else { 0 }, Relaxed);
+        near.map_or(Some(turn), |near| near.lane(turn)).unwrap_or(0)
     }
 }

@@ -11,7 +11,7 @@ use kv::limits::WORKERS_MAX;
 /// The lanes that are served on one node: the first `count`. Written by the
 /// crew while the router reads; relaxed, since every number that was ever in
 /// here is a lane, and the router goes on to another when nobody serves it.
-struct Roster {
+pub(crate) struct Roster {
     count: Atomic<i32>,
     lanes: KVec<Atomic<i32>>,
 }
@@ -52,20 +52,30 @@ impl Rosters {
         }
     }
 
-    /// The lane whose turn it is among those on this CPU's node; where there
-    /// are none, or nodes do not matter, `turn` stays what it is.
+    /// Who serves on this CPU's node; nobody where there is only one, or none does.
     #[inline]
-    pub(crate) fn near(&self, turn: usize) -> usize {
-        if self.0.is_empty() {
-            return turn;
+    pub(crate) fn here(&self) -> Option<&Roster> {
+        match self.0.is_empty() {
+            true => None,
+            false => self.on_this_node(),
         }
-        self.on_this_node(turn).unwrap_or(turn)
     }
 
-    fn on_this_node(&self, turn: usize) -> Option<usize> {
+    #[inline(never)]
+    fn on_this_node(&self) -> Option<&Roster> {
         let roster = self.0.get(node::this())?;
-        let count = usize::try_from(roster.count.load(Relaxed)).ok()?;
-        let lane = roster.lanes.get(turn.checked_rem(count)?)?;
-        usize::try_from(lane.load(Relaxed)).ok()
+        (roster.len() > 0).then_some(roster)
+    }
+}
+
+impl Roster {
+    /// How many lanes.
+    pub(crate) fn len(&self) -> usize {
+        usize::try_from(self.count.load(Relaxed)).unwrap_or(0)
+    }
+
+    /// The `turn`th of them.
+    pub(crate) fn lane(&self, turn: usize) -> Option<usize> {
+        usize::try_from(self.lanes.get(turn)?.load(Relaxed)).ok()
     }
 }

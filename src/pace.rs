@@ -48,12 +48,12 @@ pub(crate) trait Pace {
     fn step(&mut self);
 }
 
-/// What a worker owes the others of its CPU. Every sleep pays, whatever it was for:
-/// who wants the CPU has it then.
+/// What a worker that goes before normal threads owes the others of its CPU. Every sleep
+/// pays, whatever it was for: who wants the CPU has it then.
 pub(crate) struct Shift<'a> {
     manners: &'a Manners,
-    /// Until when the accounts are made up.
-    mark: u64,
+    /// Until when the accounts are made up; nothing while nobody keeps any.
+    mark: Option<u64>,
     /// In nanoseconds.
     owed: u64,
 }
@@ -62,7 +62,7 @@ impl<'a> Shift<'a> {
     pub(crate) fn new(manners: &'a Manners) -> Self {
         Self {
             manners,
-            mark: time::local_ns(),
+            mark: None,
             owed: 0,
         }
     }
@@ -101,7 +101,7 @@ impl<'a> Shift<'a> {
 
     /// Pays what is due, if anybody is there to take it.
     fn give_way(&mut self) {
-        if self.manners.fifo.load(Relaxed) == 0 {
+        if !self.is_first() {
             return;
         }
         self.worked();
@@ -115,21 +115,34 @@ impl<'a> Shift<'a> {
         self.owed = 0;
     }
 
+    /// The worker goes before normal threads.
+    fn is_first(&self) -> bool {
+        self.manners.fifo.load(Relaxed) != 0
+    }
+
+    /// The time since the last account: it is made up until now.
+    fn account(&mut self) -> u64 {
+        let now = time::local_ns();
+        let mark = self.mark.replace(now).unwrap_or(now);
+        now.saturating_sub(mark)
+    }
+
     /// The time since the last account was the worker's.
     fn worked(&mut self) {
-        let now = time::local_ns();
-        let owed = now.saturating_sub(self.mark) / 2;
+        let owed = self.account() / 2;
         self.owed = self.owed.saturating_add(owed);
-        self.mark = now;
     }
 
     /// Has the worker sleep, in the way that is given.
     fn sleep(&mut self, asleep: impl FnOnce()) {
+        if !self.is_first() {
+            self.mark = None;
+            return asleep();
+        }
         self.worked();
         asleep();
-        let now = time::local_ns();
-        self.owed = self.owed.saturating_sub(now.saturating_sub(self.mark));
-        self.mark = now;
+        let slept = self.account();
+        self.owed = self.owed.saturating_sub(slept);
     }
 }
 
@@ -170,9 +183,9 @@ impl Stretch<'_, '_> {
 impl Pace for Stretch<'_, '_> {
     #[inline(always)]
     fn step(&mut self) {
-        // Never far below 0.
+        // A budget is 1 at least.
         self.left = self.left.wrapping_sub(1);
-        if self.left <= 0 {
+        if self.left == 0 {
             self.relax();
         }
     }

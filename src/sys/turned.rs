@@ -270,6 +270,7 @@ unsafe fn send_back(packet: RxPacket, shift: usize, payload: usize) -> Result {
     xmit_result(unsafe {
         match packet.into_raw() {
             (skb, false) if shift == 0 => bindings::ub_skb_send_answered(skb, transport, after),
+            (skb, true) if shift == 0 => bindings::ub_skb_send_kept_answered(skb, transport, after),
             (skb, false) => bindings::ub_skb_send_back(skb, shift, transport, after),
             (skb, true) => bindings::ub_skb_send_kept_back(skb, shift, transport, after),
         }
