@@ -2,12 +2,10 @@
 //! Atomics: the processor's, or those that a model checker knows of.
 
 #[cfg(not(feature = "loom"))]
-pub(crate) use core::sync::atomic::{
-    fence, AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering,
-};
+pub(crate) use core::sync::atomic::{fence, AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 #[cfg(feature = "loom")]
-pub(crate) use crate::modelled::{fence, AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
+pub(crate) use crate::modelled::{fence, AtomicBool, AtomicU32, AtomicU64};
 #[cfg(feature = "loom")]
 pub(crate) use core::sync::atomic::Ordering;
 

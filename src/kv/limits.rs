@@ -39,11 +39,11 @@ pub const META_REPLY_MAX: usize = 640;
 /// Shortest line of a dump that there is.
 pub const DUMP_LINE_MIN: usize = b"mg k\r\n".len();
 
-/// Most hash chains that are dumped: what one request may make us look at.
-pub const DUMP_CHAINS: u64 = 1 << 20;
+/// Most pairs of hash chains that are dumped: what one request may make us look at.
+pub const DUMP_PAIRS: u64 = 1 << 19;
 
-/// Hash chains that one request may have crawled.
-pub const CRAWL_MAX: usize = 1 << 12;
+/// Pairs of hash chains that one request may have crawled.
+pub const CRAWL_MAX: usize = 1 << 11;
 
 /// Client flags of an item.
 pub const FLAGS_LEN: usize = 4;
@@ -205,8 +205,8 @@ pub const MOVE_PATIENCE: usize = 8;
 /// ...and before something else is tried.
 pub const MOVE_IDLE: usize = 20 * MOVE_PATIENCE;
 
-/// Chains that are crawled beside a store.
-pub const CRAWL_CHAINS: u32 = 2;
+/// Pairs of chains that are crawled beside a store.
+pub const CRAWL_PAIRS: u32 = 1;
 
 /// Seconds in which stores, if there are enough, crawl the whole table.
 pub const CRAWL_SECONDS: u64 = 64;

@@ -3,7 +3,7 @@
 //! item, a line each. A dump is one answer, and one request's work: what does not fit into
 //! that is refused, before it is begun if that can be foreseen.
 
-use crate::limits::{CLASSES_MAX, DUMP_CHAINS, DUMP_LINE_MIN};
+use crate::limits::{CLASSES_MAX, DUMP_LINE_MIN, DUMP_PAIRS};
 use crate::reply::{Full, Reply};
 use crate::request::{Words, BAD_FORMAT};
 use crate::store::{Cursor, Value};
@@ -70,7 +70,7 @@ impl Dump {
         // It is long, and cannot go on where it stopped.
         reply.move_on();
         let lines = (reply.room() / DUMP_LINE_MIN) as u64;
-        let fits = usage.items <= lines && usage.chains <= DUMP_CHAINS;
+        let fits = usage.items <= lines && usage.pairs <= DUMP_PAIRS;
         if fits && self.put(kv, cx, reply).is_ok() {
             return Ok(());
         }
@@ -107,8 +107,8 @@ impl Dump {
 }
 
 /// `stats cachedump <class> <limit>`: live items of a class, so many at most, 0 for
-/// all; and no more than there is room for, or are in the first [`DUMP_CHAINS`] hash
-/// chains. As memcached's, it leaves keys out that are shown in base64.
+/// all; and no more than there is room for, or are in the first [`DUMP_PAIRS`] pairs
+/// of hash chains. As memcached's, it leaves keys out that are shown in base64.
 pub(crate) fn cached<P: Platform>(
     kv: &Kv<P>,
     cx: &Context<'_>,
@@ -149,7 +149,7 @@ fn put_cached<P: Platform>(
     reply.move_on();
     let mut left = if limit == 0 { u32::MAX } else { limit };
     let mut at = Some(Cursor::default());
-    for _ in 0..DUMP_CHAINS {
+    for _ in 0..DUMP_PAIRS {
         let Some(cursor) = at.filter(|_| left > 0) else {
             return;
         };

@@ -3,6 +3,8 @@
 
 use core::ptr::NonNull;
 use core::slice;
+// Not one that a model checker knows of: it stands for nothing but itself.
+use core::sync::atomic::AtomicUsize;
 
 use super::item::HEADER;
 use super::link::Links;
@@ -10,6 +12,12 @@ use crate::atomic::{AtomicU32, Ordering, Owned};
 use crate::platform::Memory;
 
 const WORD: usize = size_of::<AtomicU32>();
+
+/// So many heads are together.
+pub(super) const PAIR: usize = 2;
+
+/// A pair of heads, see [`Chains`](super::chains::Chains): links.
+pub(super) type Heads = [AtomicU32; PAIR];
 
 /// The region, as words and as bytes; offsets are in bytes from its start.
 ///
@@ -21,10 +29,10 @@ const WORD: usize = size_of::<AtomicU32>();
 /// (`glance.rs`) reads bytes that may be written.
 pub(super) struct Arena<M> {
     memory: M,
-    /// Words of it that [`Arena::head`] finds: where they begin, and how many there
-    /// are. They are all inside.
+    /// What [`Arena::heads`] finds: the word where they begin, and how many pairs there are,
+    /// which grows. They are all inside. Relaxed: who knows of too few finds them otherwise.
     heads: usize,
-    heads_len: usize,
+    heads_len: AtomicUsize,
     pub(super) links: Links,
     /// Longest text in one chunk.
     pub(super) single: usize,
@@ -33,23 +41,32 @@ pub(super) struct Arena<M> {
 }
 
 impl<M: Memory> Arena<M> {
-    /// Of which so many words, behind so many others, are heads; none, if they are not
-    /// all inside.
+    /// With so many pairs of heads behind so many words; none, if they are not all inside.
     pub(super) fn new(memory: M, heads: usize, heads_len: usize, single: usize) -> Self {
         let links = Links::new(memory.len());
         let before_end = memory.len().saturating_sub(HEADER.saturating_add(single));
-        let words = memory.len() / WORD;
-        let inside = heads.checked_add(heads_len).is_some_and(|end| end <= words);
-        debug_assert!(inside, "heads behind the end");
-        Self {
+        let arena = Self {
             memory,
-            // INVARIANT: as just looked at.
+            // INVARIANT: there are none yet.
             heads,
-            heads_len: if inside { heads_len } else { 0 },
+            heads_len: AtomicUsize::new(0),
             links,
             single,
             // INVARIANT: nothing, if there is too little for even one.
             before_end,
+        };
+        arena.set_heads(heads_len);
+        arena
+    }
+
+    /// Has so many pairs of heads from now on, side by side, if there were fewer.
+    pub(super) fn set_heads(&self, pairs: usize) {
+        let words = (self.len() / WORD).checked_sub(self.heads);
+        let inside = words.is_some_and(|words| pairs <= words / PAIR);
+        debug_assert!(inside, "heads behind the end");
+        if inside {
+            // INVARIANT: as just looked at.
+            self.heads_len.fetch_max(pairs, Ordering::Relaxed);
         }
     }
 
@@ -111,16 +128,16 @@ impl<M: Memory> Arena<M> {
         self.word(at).map_or(0, |word| Owned(word).load())
     }
 
-    /// The word of a head; see [`Arena::load`].
+    /// A pair of heads; see [`Arena::load`].
     #[inline(always)]
-    pub(super) fn head(&self, head: usize) -> Option<&AtomicU32> {
-        if head >= self.heads_len {
+    pub(super) fn heads(&self, pair: usize) -> Option<&Heads> {
+        if pair >= self.heads_len.load(Ordering::Relaxed) {
             return None;
         }
         let base = self.memory.base().cast::<AtomicU32>();
         // SAFETY: inside the region, by the invariant of `heads`, aligned as that is, and
         // reached as atomics by everybody, by the type's.
-        Some(unsafe { base.add(self.heads.wrapping_add(head)).as_ref() })
+        Some(unsafe { base.add(self.heads).cast::<Heads>().add(pair).as_ref() })
     }
 
     /// Sets the word at `at`; see [`Arena::load`].

@@ -2,14 +2,14 @@
 //! The chains of a stripe, and how they are gone through: with the lock, and without it.
 
 // Not those that a model checker knows of: they stand for nothing but themselves.
-use core::sync::atomic::AtomicUsize;
+use core::sync::atomic::AtomicU32;
 
 use super::arena::Arena;
 use super::glance::{peek, Glance, Text, Unsure};
 use super::header::Header;
 use super::item::Item;
 use super::layout::{prev_power_of_two, Layout};
-use super::link::Link;
+use super::link::{Link, Links};
 use crate::atomic::{Ordering, Owned};
 use crate::platform::Memory;
 
@@ -49,25 +49,25 @@ fn candidate<M: Memory>(
     }
 }
 
-/// The item that is looked for, behind one that is not it. Rare, and so kept apart.
+/// The item that is looked for, from that link on, behind one that is not it. Rare, and so
+/// kept apart.
 #[cold]
 #[inline(never)]
 fn find_behind<'a, M: Memory>(
     arena: &'a Arena<M>,
     mut link: Link,
-    mut header: Header<'a>,
     hash: u64,
     key: &[u8],
     fetch_long: impl Fn(Item),
 ) -> Option<Item> {
-    while !arena.links.is_last(link) {
-        let item;
-        (link, item, header) = candidate(arena, header.next(), hash, &fetch_long)?;
+    loop {
+        let (item, header);
+        (link, item, header) = candidate(arena, link, hash, &fetch_long)?;
         if arena.has_key(item, key) {
             return Some(item);
         }
+        link = arena.links.behind(link, || header.next());
     }
-    None
 }
 
 /// Links that are followed without the lock at most: whoever changes them meanwhile could
@@ -110,27 +110,30 @@ fn glance_candidate<'a, M: Memory>(
 fn glance_behind<'a, M: Memory>(
     arena: &'a Arena<M>,
     mut link: Link,
-    mut found: Glance<'a>,
     hash: u64,
     key: &[u8],
 ) -> Result<Option<Item>, Unsure> {
     for _ in 0..GLANCES {
-        if arena.links.is_last(link) {
+        let Some(found) = glance_candidate(arena, &mut link, hash, |_| ())? else {
             return Ok(None);
-        }
-        link = found.next();
-        found = match glance_candidate(arena, &mut link, hash, |_| ())? {
-            Some(found) => found,
-            None => return Ok(None),
         };
         if arena.glance_text(found, key)?.is_some() {
             return Ok(Some(found.item));
         }
+        link = arena.links.behind(link, || found.next());
     }
     Err(Unsure)
 }
 
 /// The chains of a stripe; what is needed of the region is given to each call.
+///
+/// Heads come in pairs, side by side. A hash chooses a pair, and one of its two chains.
+///
+/// Where items are large, and there are as many pairs, a pair has one chain, and its second
+/// head leads to an item beside that. An item that comes is put there, unless there is one. So
+/// who looks for an item knows some bits of the hashes of two from one cache line, and fewer
+/// need touch another item before theirs. Of small items, two to a pair, more would be in one
+/// chain, which who misses or takes one out has to go through.
 #[derive(Debug)]
 pub(super) struct Chains {
     /// The stripe's number, and the logarithm of the number of all.
@@ -138,10 +141,54 @@ pub(super) struct Chains {
     shift: u32,
     /// Bits of a head's number, as many as a hash needs to choose one. This and what
     /// follows belong to the stripe's lock, and are looked at without it.
-    mask: AtomicUsize,
-    /// No head of this stripe has this number yet, nor a higher one: its chains, as many
-    /// times as there are stripes.
-    behind: AtomicUsize,
+    mask: AtomicU32,
+    /// No pair of this stripe has this number yet, nor a higher one: those that it has, as
+    /// many times as there are stripes.
+    behind: AtomicU32,
+    /// Below that, counted the same way, pairs have one chain.
+    single_behind: AtomicU32,
+}
+
+/// A pair of heads, by its number, and how it is used.
+#[derive(Clone, Copy)]
+pub(super) struct Pair {
+    pub(super) number: usize,
+    /// It has one chain, and an item beside that.
+    pub(super) is_single: bool,
+}
+
+impl Pair {
+    /// The link to begin with.
+    #[inline(always)]
+    fn begin(self, heads: [Link; 2], links: &Links, hash: u64) -> Link {
+        match self.is_single {
+            true => links.either(heads, hash),
+            false => *side(&heads, hash),
+        }
+    }
+
+    /// The link to go on with behind `link`, where the item is whose next link is `next`.
+    #[inline(always)]
+    fn behind(
+        self,
+        [first, beside]: [Link; 2],
+        links: &Links,
+        link: Link,
+        next: impl FnOnce() -> Link,
+    ) -> Link {
+        match self.is_single && link.0 == beside.0 {
+            true => first,
+            false => links.behind(link, next),
+        }
+    }
+}
+
+/// Which of two chains a hash belongs to, by the highest of the bits that chains are chosen by:
+/// there are never so many. By its place, since nobody could foresee it.
+#[inline(always)]
+pub(super) fn side<T>(sides: &[T; 2], hash: u64) -> &T {
+    let [one, _] = sides;
+    sides.get((hash as u32 >> 31) as usize).unwrap_or(one)
 }
 
 impl Chains {
@@ -151,19 +198,22 @@ impl Chains {
             // There are far fewer.
             index: u32::try_from(index).unwrap_or(0),
             shift,
-            mask: AtomicUsize::new(0),
-            behind: AtomicUsize::new(0),
+            mask: AtomicU32::new(0),
+            behind: AtomicU32::new(0),
+            single_behind: AtomicU32::new(0),
         }
     }
 
-    /// Has so many chains from now on; their heads are there. By who has the stripe
-    /// exclusively.
-    pub(super) fn set_len(&self, chains: usize) {
-        let choices = prev_power_of_two(chains).saturating_mul(2);
-        let mask = choices.wrapping_shl(self.shift).saturating_sub(1);
-        self.mask.store(mask, Ordering::Relaxed);
-        let behind = chains.wrapping_shl(self.shift);
-        self.behind.store(behind, Ordering::Relaxed);
+    /// Has so many pairs from now on, and so many of them with one chain; their heads are
+    /// there. By who has the stripe exclusively.
+    pub(super) fn set_len(&self, pairs: usize, single: usize) {
+        // There are far fewer than that.
+        let behind = |pairs: usize| u32::try_from(pairs).map_or(0, |n| n.wrapping_shl(self.shift));
+        let choices = behind(prev_power_of_two(pairs).saturating_mul(2));
+        self.mask
+            .store(choices.saturating_sub(1), Ordering::Relaxed);
+        self.behind.store(behind(pairs), Ordering::Relaxed);
+        self.single_behind.store(behind(single), Ordering::Relaxed);
     }
 
     /// Logarithm of the number of stripes.
@@ -172,13 +222,28 @@ impl Chains {
         self.shift
     }
 
-    /// How many there are.
+    /// How many pairs there are.
     pub(super) fn len(&self) -> usize {
-        self.behind().wrapping_shr(self.shift)
+        self.behind().wrapping_shr(self.shift) as usize
+    }
+
+    /// How many chains they have.
+    pub(super) fn count(&self) -> usize {
+        self.len().saturating_mul(2).saturating_sub(self.single())
+    }
+
+    /// How many of them have one chain: the first ones.
+    pub(super) fn single(&self) -> usize {
+        self.single_behind().wrapping_shr(self.shift) as usize
     }
 
     #[inline(always)]
-    fn behind(&self) -> usize {
+    fn single_behind(&self) -> u32 {
+        self.single_behind.load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    fn behind(&self) -> u32 {
         self.behind.load(Ordering::Relaxed)
     }
 
@@ -193,27 +258,32 @@ impl Chains {
         key: &[u8],
         fetch_long: impl Fn(Item),
     ) -> Option<Found<'a>> {
-        let link = Link(Owned(layout.head(arena, self.head_of(hash))?).load());
+        let (links, pair) = (&arena.links, self.pair_of(hash));
+        let heads = layout.heads(arena, pair.number)?;
+        let heads = heads.each_ref().map(|head| Link(Owned(head).load()));
+        let link = pair.begin(heads, links, hash);
         let (link, item, header) = candidate(arena, link, hash, &fetch_long)?;
         if let Some(text) = arena.text_under(item, header, key) {
             return Some(Found { item, header, text });
         }
-        let item = find_behind(arena, link, header, hash, key, fetch_long)?;
+        let next = pair.behind(heads, links, link, || header.next());
+        let item = find_behind(arena, next, hash, key, fetch_long)?;
         let header = arena.header(item)?;
         let text = arena.text_under(item, header, key)?;
         Some(Found { item, header, text })
     }
 
-    /// The first item of a chain.
-    #[inline(always)]
-    pub(super) fn first<M: Memory>(
+    /// The items of a pair. Which comes next is known before who asks has one, which may be
+    /// taken out then.
+    pub(super) fn items<'a, M: Memory>(
         &self,
-        arena: &Arena<M>,
+        arena: &'a Arena<M>,
         layout: &Layout,
-        chain: usize,
-    ) -> Option<Item> {
-        let head = layout.head(arena, self.head(chain))?;
-        arena.links.item(Link(Owned(head).load()))
+        pair: usize,
+    ) -> impl Iterator<Item = Item> + use<'a, M> {
+        let heads = layout.heads(arena, self.number(pair));
+        let heads = heads.map(|heads| heads.each_ref().map(|head| Link(Owned(head).load())));
+        arena.items(heads.unwrap_or([Link(0); 2]))
     }
 
     /// As [`Chains::find`], without the lock.
@@ -226,17 +296,18 @@ impl Chains {
         key: &[u8],
         fetch_long: impl Fn(Item),
     ) -> Result<Option<(Glance<'a>, Text<'a>)>, Unsure> {
-        let Some(head) = layout.head(arena, self.head_of(hash)) else {
-            return Err(Unsure);
-        };
-        let mut link = Link(peek(head));
+        let (links, pair) = (&arena.links, self.pair_of(hash));
+        let heads = layout.heads(arena, pair.number).ok_or(Unsure)?;
+        let heads = heads.each_ref().map(|head| Link(peek(head)));
+        let mut link = pair.begin(heads, links, hash);
         let Some(found) = glance_candidate(arena, &mut link, hash, &fetch_long)? else {
             return Ok(None);
         };
         if let Some(text) = arena.glance_text(found, key)? {
             return Ok(Some((found, text)));
         }
-        let Some(item) = glance_behind(arena, link, found, hash, key)? else {
+        let next = pair.behind(heads, links, link, || found.next());
+        let Some(item) = glance_behind(arena, next, hash, key)? else {
             return Ok(None);
         };
         let found = arena.glance(item).ok_or(Unsure)?;
@@ -244,26 +315,30 @@ impl Chains {
         Ok(Some((found, text)))
     }
 
-    /// Which head a hash belongs to: of the power of two above their number, or of
+    /// Which pair a hash belongs to: of the power of two above their number, or of
     /// the one below it, where the first is not there yet. The bits that chose the
-    /// stripe are the stripe's number, and so the low bits of any of its heads'.
+    /// stripe are the stripe's number, and so the low bits of any of its pairs'.
     #[inline(always)]
-    pub(super) fn head_of(&self, hash: u64) -> usize {
-        // Bits that are cut off choose nothing on a machine that cuts them.
+    pub(super) fn pair_of(&self, hash: u64) -> Pair {
         let mask = self.mask.load(Ordering::Relaxed);
-        let head = hash as usize & mask;
-        if head < self.behind() {
-            head
+        // Cut to its lower half.
+        let number = hash as u32 & mask;
+        let number = if number < self.behind() {
+            number
         } else {
-            head & (mask / 2)
+            number & (mask / 2)
+        };
+        Pair {
+            number: number as usize,
+            is_single: number < self.single_behind(),
         }
     }
 
-    /// The head of a chain. Stripes take turns, so that they grow into the same
-    /// pages.
+    /// The number of one of the stripe's pairs. Stripes take turns, so that they grow into
+    /// the same pages.
     #[inline]
-    pub(super) fn head(&self, chain: usize) -> usize {
+    pub(super) fn number(&self, pair: usize) -> usize {
         let index = self.index as usize;
-        chain.wrapping_shl(self.shift).saturating_add(index)
+        pair.wrapping_shl(self.shift).saturating_add(index)
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The crawler: finds the dead before their chunks are needed, a few chains at
+//! The crawler: finds the dead before their chunks are needed, a pair of chains at
 //! a time.
 
 use core::sync::atomic::Ordering;
@@ -8,18 +8,18 @@ use super::chains::Chains;
 use super::table::Stripe;
 use super::value::Cursor;
 use super::{Kv, Life};
-use crate::limits::{CRAWL_CHAINS, CRAWL_SECONDS};
+use crate::limits::{CRAWL_PAIRS, CRAWL_SECONDS};
 use crate::{Context, PerClass, Platform};
 
 impl<P: Platform> Kv<P> {
-    /// Removes the dead from the next `chains` chains, and goes on with a page
+    /// Removes the dead from the next `pairs` pairs of chains, and goes on with a page
     /// that is moving. For a host that has nothing better to do; the store does
     /// as much itself as stores make necessary.
-    pub fn crawl(&self, chains: usize, cx: &Context<'_>) {
-        for _ in 0..chains {
+    pub fn crawl(&self, pairs: usize, cx: &Context<'_>) {
+        for _ in 0..pairs {
             let word = self.crawled_to.load(Ordering::Relaxed);
             let from = Cursor::from_word(word);
-            let next = self.crawl_chain(from, cx).unwrap_or_default();
+            let next = self.crawl_pair(from, cx).unwrap_or_default();
             // If somebody else was here, that is as well.
             let _ = self.crawled_to.compare_exchange(
                 word,
@@ -36,60 +36,56 @@ impl<P: Platform> Kv<P> {
         if self.moving.load(Ordering::Relaxed) != 0 {
             self.step_move(cx);
         }
-        let left = |left: u32| left.checked_sub(CRAWL_CHAINS);
-        let due = self.to_crawl.load(Ordering::Relaxed) >= CRAWL_CHAINS
+        let left = |left: u32| left.checked_sub(CRAWL_PAIRS);
+        let due = self.to_crawl.load(Ordering::Relaxed) >= CRAWL_PAIRS
             && self
                 .to_crawl
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, left)
                 .is_ok();
         if due {
-            self.crawl(CRAWL_CHAINS as usize, cx);
+            self.crawl(CRAWL_PAIRS as usize, cx);
         }
     }
 
-    /// How many chains stores shall crawl in the next second.
+    /// How many pairs stores shall crawl in the next second.
     pub(super) fn plan_crawl(&self) {
-        let chains = if self.mortals.load(Ordering::Relaxed) {
-            let chains = self.usage().chains / CRAWL_SECONDS;
-            u32::try_from(chains).unwrap_or(u32::MAX).max(CRAWL_CHAINS)
+        let pairs = if self.mortals.load(Ordering::Relaxed) {
+            let pairs = self.usage().pairs / CRAWL_SECONDS;
+            u32::try_from(pairs).unwrap_or(u32::MAX).max(CRAWL_PAIRS)
         } else {
             0
         };
-        self.to_crawl.store(chains, Ordering::Relaxed);
+        self.to_crawl.store(pairs, Ordering::Relaxed);
     }
 
-    /// The cursor behind the chain, `None` behind the last.
-    fn crawl_chain(&self, at: Cursor, cx: &Context<'_>) -> Option<Cursor> {
+    /// The cursor behind the pair, `None` behind the last.
+    fn crawl_pair(&self, at: Cursor, cx: &Context<'_>) -> Option<Cursor> {
         let lock = self.stripes.get(at.stripe)?;
         let stripe = lock.read();
-        if at.chain >= stripe.chains.len() {
+        if at.pair >= stripe.chains.len() {
             return self.next_stripe(at);
         }
-        let any_dead = self.any_dead(stripe.chains, at.chain, cx);
+        let any_dead = self.any_dead(stripe.chains, at.pair, cx);
         drop(stripe);
         if any_dead {
-            self.bury(&mut lock.write().stripe(), at.chain, cx);
+            self.bury(&mut lock.write().stripe(), at.pair, cx);
         }
-        at.next_chain()
+        at.next_pair()
     }
 
-    fn any_dead(&self, chains: &Chains, chain: usize, cx: &Context<'_>) -> bool {
-        let mut at = chains.first(&self.arena, &self.layout, chain);
-        while let Some(item) = at {
+    fn any_dead(&self, chains: &Chains, pair: usize, cx: &Context<'_>) -> bool {
+        for item in chains.items(&self.arena, &self.layout, pair) {
             let class = self.layout.class_of(&self.arena, item);
             cx.mine.count_in(class, PerClass::Crawled);
             if self.life(item, cx.now) != Life::Live {
                 return true;
             }
-            at = self.arena.next(item);
         }
         false
     }
 
-    fn bury(&self, stripe: &mut Stripe<'_>, chain: usize, cx: &Context<'_>) {
-        let mut at = stripe.chains.first(&self.arena, &self.layout, chain);
-        while let Some(item) = at {
-            at = self.arena.next(item);
+    fn bury(&self, stripe: &mut Stripe<'_>, pair: usize, cx: &Context<'_>) {
+        for item in stripe.chains.items(&self.arena, &self.layout, pair) {
             if self.life(item, cx.now) == Life::Live {
                 continue;
             }

@@ -2,7 +2,7 @@
 //! Looking ahead: what the next items that go will need is fetched, and the hash of
 //! their keys computed, before that is waited for.
 
-use super::chains::Chains;
+use super::chains::{side, Chains};
 use super::header::Place;
 use super::link::Link;
 use super::order::{Expected, Order};
@@ -26,11 +26,16 @@ impl<P: Platform> Kv<P> {
         arena.prefetch_chunk(next, chunk_size);
         // The head of its chain is near by now. If it is not first there, the way to
         // it leads through the one that is.
-        let head_of = |hash| self.layout.head(arena, like.head_of(hash));
+        let heads_of = |hash| self.layout.heads(arena, like.pair_of(hash).number);
         let expected = order.expect(next);
-        if let Some(head) = expected.and_then(|expected| head_of(expected.hash)) {
-            let first = arena.links.item(Link(arena.hint(head)));
-            arena.prefetch_item(first.filter(|first| *first != next));
+        if let Some((hash, heads)) = expected.and_then(|e| Some((e.hash, heads_of(e.hash)?))) {
+            let items = heads.each_ref();
+            let items = items.map(|head| arena.links.item(Link(arena.hint(head))));
+            let first = match like.pair_of(hash).is_single {
+                true => items[0],
+                false => *side(&items, hash),
+            };
+            arena.prefetch_item(first.filter(|_| !items.contains(&Some(next))));
         }
         let Some(item) = arena.younger(next) else {
             return;
@@ -38,7 +43,7 @@ impl<P: Platform> Kv<P> {
         arena.prefetch_item(arena.younger(item));
         let hash = self.hash(arena.key(item));
         // Nearly always that one: stripes grow alike.
-        if let Some(head) = head_of(hash) {
+        if let Some([head, _]) = heads_of(hash) {
             arena.prefetch_word(head);
             order.expect_after(Expected { item, hash });
         }

@@ -25,9 +25,10 @@ use core::num::NonZeroU32;
 use core::ops::Range;
 use core::ptr::NonNull;
 
-use super::arena::Arena;
+use super::arena::{Arena, PAIR};
 use super::glance::is_key;
 use super::header::{Header, Mark, Place, SPACES_AND_CRLF, WORDS};
+use super::link::Link;
 use crate::atomic::{AtomicU32, Ordering, Owned};
 use crate::decimal::width;
 use crate::platform::Memory;
@@ -131,6 +132,12 @@ impl<M: Memory> Arena<M> {
             self.prefetch_behind::<{ 2 * LINE }>(at);
             self.prefetch_behind::<{ 3 * LINE }>(at);
         }
+    }
+
+    /// The items that a pair of heads leads to.
+    pub(super) fn items(&self, heads: [Link; PAIR]) -> impl Iterator<Item = Item> + use<'_, M> {
+        let from = |link| core::iter::successors(self.links.item(link), |item| self.next(*item));
+        heads.into_iter().flat_map(from)
     }
 
     #[inline(always)]

@@ -4,19 +4,20 @@
 //! ```text
 //! page owners   two words per page: its class, and a link for whoever has it
 //! directory     a word per page of heads: where it is
-//! heads         of the table's chains, a word each, half a page or more in all
-//! pages         for the size classes, and for more heads
+//! heads         of the table's chains, pairs of words, half a page or more in all
+//! pages         for more heads, from the front, and for the size classes, from the end
 //! ```
 
-use super::arena::Arena;
+use super::arena::{Arena, Heads, PAIR};
 use super::glance::peek;
 use super::item::{Item, UNIT};
 use super::stripe::chunk_changes_hands;
-use crate::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::limits::{CHUNKS_PER_PAGE, HOST_PAGE, ITEM_SHARE, PAGE_MAX, PAGE_MIN};
 use crate::platform::Memory;
 
 pub(super) const WORD: usize = 4;
+const PAIR_BYTES: usize = PAIR * WORD;
 
 /// A page that belongs to no class says this.
 const NOBODY: u32 = u32::MAX;
@@ -37,9 +38,10 @@ pub(super) struct Layout {
     /// Words in front of the heads.
     pub(super) heads: usize,
     heads_len: usize,
-    /// Pages taken from the region's untouched end. Only ever grows; relaxed,
-    /// since an untouched page holds nothing that could be seen too early.
-    handed: AtomicUsize,
+    /// Pages taken from the untouched ones between: from the front in the lower half, from
+    /// the end in the upper. Only ever grow; relaxed, since an untouched page holds nothing
+    /// that could be seen too early.
+    handed: AtomicU64,
     /// A page that was taken from a class for more heads, plus one; 0 is none.
     /// Acquired by who takes it, released by who puts it there.
     spare: AtomicU32,
@@ -62,7 +64,7 @@ impl Layout {
         let heads = directory
             .checked_add(directory_len.checked_mul(WORD)?)?
             .checked_next_multiple_of(64)?;
-        let heads_len = start.checked_sub(heads)?.checked_div(WORD)?;
+        let heads_len = start.checked_sub(heads)?.checked_div(PAIR_BYTES)?;
         (pages >= ITEM_SHARE && heads_len > 0).then_some(Self {
             page_size,
             page_shift: page_size.trailing_zeros(),
@@ -72,35 +74,35 @@ impl Layout {
             directory_len,
             heads: heads / WORD,
             heads_len,
-            handed: AtomicUsize::new(0),
+            handed: AtomicU64::new(0),
             spare: AtomicU32::new(0),
             with_free: AtomicU64::new(0),
         })
     }
 
-    /// Heads that are there from the start.
+    /// Pairs of heads that are there from the start.
     pub(super) fn first_heads(&self) -> usize {
         self.heads_len
     }
 
-    /// The word of a head, if it is there.
+    /// A pair of heads, if it is there.
     #[inline(always)]
-    pub(super) fn head<'a, M: Memory>(
+    pub(super) fn heads<'a, M: Memory>(
         &self,
         arena: &'a Arena<M>,
-        head: usize,
-    ) -> Option<&'a AtomicU32> {
-        match arena.head(head) {
-            Some(word) => Some(word),
-            None => arena.word(self.added_head_at(arena, head)?),
+        pair: usize,
+    ) -> Option<&'a Heads> {
+        match arena.heads(pair) {
+            Some(heads) => Some(heads),
+            None => arena.words_and_more::<PAIR, 0>(self.added_heads_at(arena, pair)?),
         }
     }
 
-    /// Where a head is that is in a page of its own.
-    fn added_head_at<M: Memory>(&self, arena: &Arena<M>, head: usize) -> Option<usize> {
-        let more = head.checked_sub(self.heads_len)?.checked_mul(WORD)?;
+    /// Where a pair of heads is that is in a page of its own.
+    fn added_heads_at<M: Memory>(&self, arena: &Arena<M>, pair: usize) -> Option<usize> {
+        let more = pair.checked_sub(self.heads_len)?.checked_mul(PAIR_BYTES)?;
         // Acquire: what a class had in that page before is done with. Pairs with
-        // `add_head`.
+        // `add_heads`.
         let page = match arena.acquire(self.directory_at(more.wrapping_shr(self.page_shift))?) {
             0 | BUSY => return None,
             page => usize::try_from(page).ok()?.checked_sub(1)?,
@@ -109,13 +111,14 @@ impl Layout {
         self.page_at(page).checked_add(within)
     }
 
-    /// Makes sure that a head is there; `None` when there is no page for it, or
+    /// Makes sure that a pair of heads is there; `None` when there is no page for it, or
     /// when somebody else is about to get one.
-    pub(super) fn add_head<M: Memory>(&self, arena: &Arena<M>, head: usize) -> Option<()> {
-        let Some(more) = head.checked_sub(self.heads_len) else {
+    pub(super) fn add_heads<M: Memory>(&self, arena: &Arena<M>, pair: usize) -> Option<()> {
+        let Some(more) = pair.checked_sub(self.heads_len) else {
             return Some(());
         };
-        let at = self.directory_at(more.checked_div(self.page_size / WORD)?)?;
+        let per_page = self.page_size / PAIR_BYTES;
+        let at = self.directory_at(more.checked_div(per_page)?)?;
         match arena.acquire(at) {
             0 => {}
             BUSY => return None,
@@ -124,21 +127,49 @@ impl Layout {
         if !arena.exchange(at, 0, BUSY) {
             return None;
         }
-        let page = self.take_spare().or_else(|| self.take_page());
+        let index = more.checked_div(per_page)?;
+        let next = self.take_front(index);
+        let page = next
+            .or_else(|| self.take_spare())
+            .or_else(|| self.take_page());
         if let Some(page) = page {
             arena.used(self.page_at(page), self.page_size);
+        }
+        if next.is_some() {
+            // Right behind those that are there: who looks for them need not ask where.
+            let len = index.saturating_add(1).saturating_mul(per_page);
+            arena.set_heads(self.heads_len.saturating_add(len));
         }
         let word = page.and_then(|page| u32::try_from(page.checked_add(1)?).ok());
         arena.release(at, word.unwrap_or(0));
         word.map(|_| ())
     }
 
-    /// A page that nobody had before. It belongs to nobody yet.
+    /// A page that nobody had before, the last such. It belongs to nobody yet.
     pub(super) fn take_page(&self) -> Option<usize> {
-        let next = |handed: usize| handed.checked_add(1).filter(|next| *next <= self.pages);
+        let [_, back] = self.take(|_| [0, 1])?;
+        self.pages.checked_sub(back)?.checked_sub(1)
+    }
+
+    /// The same page, if the first that nobody had is that one.
+    fn take_front(&self, page: usize) -> Option<usize> {
+        let [front, _] = self.take(|front| [u64::from(front == page), 0])?;
+        (front == page).then_some(page)
+    }
+
+    /// Takes so many pages from the front and from the end, none or one of which the caller
+    /// says when he knows how many were taken from the front. How many were taken before.
+    fn take(&self, wanted: impl Fn(usize) -> [u64; 2]) -> Option<[usize; 2]> {
+        let next = |word: u64| {
+            let [front, back] = halves(word);
+            let [one, other] = wanted(front);
+            let left = self.pages.checked_sub(front)?.checked_sub(back)?;
+            (left > 0).then(|| word.wrapping_add(one).wrapping_add(other << 32))
+        };
         self.handed
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
             .ok()
+            .map(halves)
     }
 
     /// A page for heads, from the classes.
@@ -157,8 +188,8 @@ impl Layout {
     /// Pages that nobody has had yet.
     #[inline]
     pub(super) fn free_pages(&self) -> usize {
-        self.pages
-            .saturating_sub(self.handed.load(Ordering::Relaxed))
+        let [front, back] = halves(self.handed.load(Ordering::Relaxed));
+        self.pages.saturating_sub(front).saturating_sub(back)
     }
 
     /// Notes that a class has something free.
@@ -192,7 +223,9 @@ impl Layout {
             .filter(|at| !matches!(arena.acquire(*at), 0 | BUSY))
             .count();
         let added = added.saturating_mul(self.page_size);
-        self.heads_len.saturating_mul(WORD).saturating_add(added)
+        self.heads_len
+            .saturating_mul(PAIR_BYTES)
+            .saturating_add(added)
     }
 
     /// The page that holds a chunk.
@@ -268,6 +301,12 @@ impl Layout {
         (index < self.directory_len).then_some(())?;
         self.directory.checked_add(index.checked_mul(WORD)?)
     }
+}
+
+/// The lower and the upper half of a word.
+#[inline]
+fn halves(word: u64) -> [usize; 2] {
+    [word as u32, (word >> 32) as u32].map(|half| half as usize)
 }
 
 /// Bytes of a page of a store of so much memory.

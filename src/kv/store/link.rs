@@ -64,10 +64,28 @@ impl Links {
         (link.0 ^ high(hash)) & self.tag == 0
     }
 
+    /// The second of two links, if there is an item whose key may have that hash, and the
+    /// first if not. Nobody could foresee which it is, and so nothing branches.
+    #[inline(always)]
+    pub(super) fn either(&self, [first, second]: [Link; 2], hash: u64) -> Link {
+        let fits = (second.0 != 0) & self.may_have(second, hash);
+        let all = 0u32.wrapping_sub(u32::from(fits));
+        Link(first.0 ^ (first.0 ^ second.0) & all)
+    }
+
     /// Whether the item is known to be the last of its chain.
     #[inline(always)]
     pub(super) fn is_last(&self, link: Link) -> bool {
         link.0 & self.last != 0
+    }
+
+    /// The link behind that one in its chain, which is `next` if there is any.
+    #[inline(always)]
+    pub(super) fn behind(&self, link: Link, next: impl FnOnce() -> Link) -> Link {
+        match self.is_last(link) {
+            true => Link(0),
+            false => next(),
+        }
     }
 
     /// Whether the item is more than what [`Arena::prefetch_text`](super::arena::Arena::prefetch_text) has fetched.
@@ -81,11 +99,10 @@ impl Links {
     #[inline]
     pub(super) fn to(&self, item: Item, size: u64, hash: u64, next: Link) -> Link {
         let long = if size > LONG { self.long } else { 0 };
-        let link = Link(Item::to_word(Some(item)) | long | high(hash) & self.tag);
-        match next.0 {
-            0 => self.as_last(link),
-            _ => link,
-        }
+        // As likely as not, and so without a branch: only 0 becomes all ones by this.
+        let none = (next.0.wrapping_sub(1) & !next.0) as i32 >> 31;
+        let last = self.last & none as u32;
+        Link(Item::to_word(Some(item)) | last | long | high(hash) & self.tag)
     }
 
     /// The same link, to what has become the last.

@@ -145,9 +145,9 @@ pub struct Kv<P: Platform> {
 }
 
 impl<P: Platform> Kv<P> {
-    /// Lets `each` see the live items of one chain, after those that the cursor
+    /// Lets `each` see the live items of one pair of chains, after those that the cursor
     /// has passed; the cursor for the next. An item that is stored meanwhile may
-    /// be seen or not, and one whose chain is divided meanwhile twice.
+    /// be seen or not, and one whose pair is divided meanwhile twice.
     pub fn walk(
         &self,
         from: Cursor,
@@ -155,18 +155,16 @@ impl<P: Platform> Kv<P> {
         mut each: impl FnMut(&Value<'_>),
     ) -> Option<Cursor> {
         let stripe = self.stripes.get(from.stripe)?.read();
-        if from.chain >= stripe.chains.len() {
+        if from.pair >= stripe.chains.len() {
             return self.next_stripe(from);
         }
-        let mut chain = stripe.chains.first(&self.arena, &self.layout, from.chain);
-        while let Some(item) = chain {
+        for item in stripe.chains.items(&self.arena, &self.layout, from.pair) {
             let live = self.life(item, cx.now) == Life::Live;
             if let Some(value) = self.value(item, cx.now).filter(|_| live) {
                 each(&value);
             }
-            chain = self.arena.next(item);
         }
-        from.next_chain()
+        from.next_pair()
     }
 
     /// The size class of an item.
@@ -258,7 +256,7 @@ impl<P: Platform> Kv<P> {
 
     fn next_stripe(&self, cursor: Cursor) -> Option<Cursor> {
         let stripe = cursor.stripe.checked_add(1)?;
-        (stripe < self.stripes.len()).then_some(Cursor { stripe, chain: 0 })
+        (stripe < self.stripes.len()).then_some(Cursor { stripe, pair: 0 })
     }
 
     #[inline]

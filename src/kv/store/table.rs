@@ -2,29 +2,30 @@
 //! A stripe of the table: every so-manieth chain of items, by hash of their
 //! keys, behind a lock of its own.
 //!
-//! The hash's low bits choose the stripe, the rest a chain in it. A stripe grows
-//! by linear hashing: whenever it has too many items for its chains, one chain is
+//! The hash's low bits choose the stripe, the rest a pair of chains in it. A stripe grows
+//! by linear hashing: whenever it has too many items for its chains, a pair of them is
 //! divided in two, or two are, so that growing is never more work than that. (W. Litwin,
 //! "Linear hashing: a new tool for file and table addressing", 1980.)
 //!
 //! Reading belongs to the stripe's read lock, everything else to its write lock (`stripe.rs`).
 
 use super::arena::Arena;
-use super::chains::Chains;
+use super::chains::{side, Chains};
+use super::header::Header;
 use super::item::Item;
 use super::layout::{prev_power_of_two, Layout};
 use super::link::Link;
 use super::value::Cas;
-use crate::atomic::Owned;
+use crate::atomic::{AtomicU32, Owned};
 use crate::platform::Memory;
 
-/// Chains that a stripe starts with.
-const CHAINS_MIN: usize = 16;
+/// Pairs of heads that a stripe starts with.
+const PAIRS_MIN: usize = 8;
 
-/// Where heads take no more than this part of what their items do, as with items of some
-/// hundred bytes and more, there are two chains for each item in place of one, so that half as
-/// many look-ups touch another item before theirs.
-const HEADS_SHARE: u64 = 128;
+/// Two items have a pair of heads together, and a chain each. Where items have so many bytes,
+/// of which heads are a 64th part then, each has a pair of its own, with one chain and a place
+/// beside that: fewer look-ups touch another item before theirs.
+const LARGE: u64 = 512;
 
 /// What there is to know of a stripe besides its chains.
 #[derive(Debug)]
@@ -61,18 +62,19 @@ impl Counts {
             chains,
             counts: &mut counts,
         };
-        stripe.set_chains(share.unwrap_or(0).clamp(1, CHAINS_MIN));
+        stripe.set_pairs(share.unwrap_or(0).clamp(1, PAIRS_MIN), 0);
         counts
     }
 }
 
 impl Stripe<'_> {
-    fn set_chains(&mut self, chains: usize) {
-        let heads = (chains as u64).saturating_mul(size_of::<Link>() as u64);
-        let are_cheap = heads.saturating_mul(HEADS_SHARE) <= self.counts.bytes;
-        let items = if are_cheap { chains / 2 } else { chains };
+    fn set_pairs(&mut self, pairs: usize, single: usize) {
+        let items = match self.are_large() {
+            true => pairs,
+            false => pairs.saturating_mul(2),
+        };
         self.counts.grow_at = u32::try_from(items).unwrap_or(u32::MAX);
-        self.chains.set_len(chains);
+        self.chains.set_len(pairs, single);
     }
 
     /// The cas number that was asked for, or the next. Those grow, and so are new to each
@@ -112,34 +114,20 @@ impl Stripe<'_> {
         hash: u64,
         item: Item,
     ) {
-        let (Some(head), Some(header)) = (
-            layout.head(arena, self.chains.head_of(hash)),
-            arena.header(item),
-        ) else {
+        let pair = self.chains.pair_of(hash);
+        let (Some(heads), Some(header)) = (layout.heads(arena, pair.number), arena.header(item))
+        else {
             return;
         };
-        // Where the link is that is looked at, and the one before it.
-        let mut at = head;
-        let mut before = None;
-        loop {
-            let link = Link(Owned(at).load());
-            let Some(found) = arena.links.item(link) else {
-                return;
-            };
-            if found == item {
-                break;
-            }
-            before = Some((at, link));
-            let Some(header) = arena.header(found) else {
-                return;
-            };
-            at = header.next_word();
-        }
-        let next = header.next();
-        Owned(at).store(next.0);
-        if let Some((before, link)) = before.filter(|_| next.0 == 0) {
-            let Link(link) = arena.links.as_last(link);
-            Owned(before).store(link);
+        let [first, beside] = heads;
+        let is_item = |head| arena.links.item(Link(Owned(head).load())) == Some(item);
+        let was_there = match pair.is_single {
+            true if is_item(beside) => Some(Owned(beside).store(0)),
+            true => cut(arena, first, item, header),
+            false => cut(arena, side(heads, hash), item, header),
+        };
+        if was_there.is_none() {
+            return;
         }
         // It is counted, since it is there.
         self.counts.items = self.counts.items.wrapping_sub(1);
@@ -153,8 +141,8 @@ impl Stripe<'_> {
         self.counts.bytes = self.counts.bytes.wrapping_sub(before).wrapping_add(after);
     }
 
-    /// Divides a chain or two, if there are too many items for them; whether more heads
-    /// are badly needed, and could not be had.
+    /// Has a pair or two used as they all are to be, or divides them, if there are too many
+    /// items for them; whether more heads are badly needed, and could not be had.
     #[inline(always)]
     pub(super) fn grow<M: Memory>(
         &mut self,
@@ -162,16 +150,34 @@ impl Stripe<'_> {
         layout: &Layout,
         hash: impl Fn(&[u8]) -> u64,
     ) -> bool {
-        // One for the item that has come, and one for it to have two.
+        // One for the item that has come, and one for it to have a pair of its own.
         for _ in 0..2 {
-            if self.counts.items <= self.counts.grow_at {
+            if self.is_mixed() {
+                self.convert(arena, layout, &hash);
+            } else if self.counts.items <= self.counts.grow_at {
                 break;
-            }
-            if self.divide(arena, layout, &hash) {
+            } else if self.divide(arena, layout, &hash) {
                 return true;
             }
         }
         false
+    }
+
+    /// The items are so large that pairs are to have one chain.
+    #[inline(always)]
+    fn are_large(&self) -> bool {
+        let Counts { items, bytes, .. } = *self.counts;
+        bytes >= LARGE.wrapping_mul(items.into()) && items > 0
+    }
+
+    /// Some pairs are not used as all are to be.
+    #[inline(always)]
+    fn is_mixed(&self) -> bool {
+        let wanted = match self.are_large() {
+            true => self.chains.len(),
+            false => 0,
+        };
+        self.chains.single() != wanted
     }
 
     /// As [`Stripe::grow`], when it is time for it.
@@ -182,38 +188,118 @@ impl Stripe<'_> {
         layout: &Layout,
         hash: impl Fn(&[u8]) -> u64,
     ) -> bool {
-        let new = self.chains.len();
-        if layout.add_head(arena, self.chains.head(new)).is_none() {
+        let (new, single) = (self.chains.len(), self.chains.single());
+        if layout.add_heads(arena, self.chains.number(new)).is_none() {
             // Later, then: asking costs others something too.
             let items = self.counts.items;
             self.counts.grow_at = items.saturating_add(items / 8);
-            return items as usize / 2 > new;
+            return items as usize / 4 > new;
         }
         let old = new.saturating_sub(prev_power_of_two(new));
-        let mut rest = self.chains.first(arena, layout, old);
-        for chain in [old, new] {
-            if let Some(head) = layout.head(arena, self.chains.head(chain)) {
-                Owned(head).store(0);
-            }
-        }
-        self.set_chains(new.saturating_add(1));
-        while let Some(item) = rest {
-            rest = arena.next(item);
-            let hash = hash(arena.key(item));
-            self.push(arena, layout, hash, item, arena.size(item));
-        }
+        // The new one is used as the last is.
+        let single = if single == new {
+            new.saturating_add(1)
+        } else {
+            single
+        };
+        self.empty(arena, layout, new);
+        self.remake(arena, layout, old, hash, |stripe| {
+            stripe.set_pairs(new.saturating_add(1), single)
+        });
         false
     }
 
-    /// Puts an item of that size at the front of the chain that its hash belongs to.
+    /// Has the next pair use its heads as they are to be used.
+    #[inline(never)]
+    fn convert<M: Memory>(
+        &mut self,
+        arena: &Arena<M>,
+        layout: &Layout,
+        hash: impl Fn(&[u8]) -> u64,
+    ) {
+        let (pairs, single) = (self.chains.len(), self.chains.single());
+        let (pair, single) = match self.are_large() {
+            true => (single, single.saturating_add(1)),
+            false => (single.saturating_sub(1), single.saturating_sub(1)),
+        };
+        self.remake(arena, layout, pair, hash, |stripe| {
+            stripe.set_pairs(pairs, single)
+        });
+    }
+
+    /// Puts a pair's items where they belong after that change.
     #[inline(always)]
-    fn push<M: Memory>(&self, arena: &Arena<M>, layout: &Layout, hash: u64, item: Item, size: u64) {
-        let head = layout.head(arena, self.chains.head_of(hash));
-        if let (Some(head), Some(header)) = (head, arena.header(item)) {
-            let next = Link(Owned(head).load());
-            Owned(header.next_word()).store(next.0);
-            let Link(link) = arena.links.to(item, size, hash, next);
-            Owned(head).store(link);
+    fn remake<M: Memory>(
+        &mut self,
+        arena: &Arena<M>,
+        layout: &Layout,
+        pair: usize,
+        hash: impl Fn(&[u8]) -> u64,
+        change: impl FnOnce(&mut Self),
+    ) {
+        let items = self.chains.items(arena, layout, pair);
+        self.empty(arena, layout, pair);
+        change(self);
+        for item in items {
+            let hash = hash(arena.key(item));
+            self.push(arena, layout, hash, item, arena.size(item));
         }
     }
+
+    /// Has no link in the heads of a pair.
+    fn empty<M: Memory>(&self, arena: &Arena<M>, layout: &Layout, pair: usize) {
+        let heads = layout.heads(arena, self.chains.number(pair));
+        for head in heads.into_iter().flatten() {
+            Owned(head).store(0);
+        }
+    }
+
+    /// Puts an item of that size where its hash belongs: at the front of a chain, or beside it.
+    #[inline(always)]
+    fn push<M: Memory>(&self, arena: &Arena<M>, layout: &Layout, hash: u64, item: Item, size: u64) {
+        let pair = self.chains.pair_of(hash);
+        let (Some(heads), Some(header)) = (layout.heads(arena, pair.number), arena.header(item))
+        else {
+            return;
+        };
+        let [first, beside] = heads;
+        let place = match pair.is_single {
+            true if Owned(beside).load() == 0 => beside,
+            true => first,
+            false => side(heads, hash),
+        };
+        let next = Link(Owned(place).load());
+        Owned(header.next_word()).store(next.0);
+        let Link(link) = arena.links.to(item, size, hash, next);
+        Owned(place).store(link);
+    }
+}
+
+/// Takes an item out of the chain with that head; whether it was there.
+#[inline(always)]
+fn cut<M: Memory>(
+    arena: &Arena<M>,
+    head: &AtomicU32,
+    item: Item,
+    header: Header<'_>,
+) -> Option<()> {
+    // Where the link is that is looked at, and the one before it.
+    let mut at = head;
+    let mut before = None;
+    loop {
+        let link = Link(Owned(at).load());
+        let found = arena.links.item(link)?;
+        if found == item {
+            break;
+        }
+        before = Some((at, link));
+        at = arena.header(found)?.next_word();
+    }
+    let next = header.next();
+    Owned(at).store(next.0);
+    if let Some((before, link)) = before.filter(|_| next.0 == 0) {
+        let Link(link) = arena.links.as_last(link);
+        Owned(before).store(link);
+    }
+    Some(())
 }

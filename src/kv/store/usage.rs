@@ -18,8 +18,10 @@ pub struct Usage {
     pub bytes: u64,
     /// Bytes of the region, and of what it takes besides.
     pub limit: u64,
-    /// Hash chains.
+    /// Hash chains,
     pub chains: u64,
+    /// and pairs of them, some of which have one: the steps of [`Kv::walk`].
+    pub pairs: u64,
     /// Logarithm of that to base 2, rounded up.
     pub hash_power: u32,
     /// Bytes of the heads of the hash chains, and of those to come.
@@ -37,12 +39,14 @@ pub struct Usage {
 impl<P: Platform> Kv<P> {
     /// What is in the store now. Its parts are looked at one after the other.
     pub fn usage(&self) -> Usage {
-        let (mut items, mut bytes, mut chains) = (0u64, 0u64, 0u64);
+        let (mut items, mut bytes) = (0u64, 0u64);
+        let (mut chains, mut pairs) = (0u64, 0u64);
         for stripe in self.stripes.iter() {
             let stripe = stripe.read();
             items = items.saturating_add(stripe.counts.items.into());
             bytes = bytes.saturating_add(stripe.counts.bytes);
-            chains = chains.saturating_add(stripe.chains.len() as u64);
+            chains = chains.saturating_add(stripe.chains.count() as u64);
+            pairs = pairs.saturating_add(stripe.chains.len() as u64);
         }
         let pages = self.classes.iter().map(|class| class.lock().pages);
         let pages = pages.fold(0usize, usize::saturating_add);
@@ -51,6 +55,7 @@ impl<P: Platform> Kv<P> {
             bytes,
             limit: self.config.memory as u64,
             chains,
+            pairs,
             hash_power: chains.next_power_of_two().trailing_zeros(),
             hash_bytes: self.layout.heads_bytes(&self.arena) as u64,
             page_bytes: pages.saturating_mul(self.layout.page_size) as u64,

@@ -311,24 +311,24 @@ pub struct Updated {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
     pub(super) stripe: usize,
-    pub(super) chain: usize,
+    pub(super) pair: usize,
 }
 
 impl Cursor {
-    pub(super) fn next_chain(self) -> Option<Self> {
-        let chain = self.chain.checked_add(1)?;
-        Some(Self { chain, ..self })
+    pub(super) fn next_pair(self) -> Option<Self> {
+        let pair = self.pair.checked_add(1)?;
+        Some(Self { pair, ..self })
     }
 
     pub(super) fn from_word(word: u64) -> Self {
         Self {
             stripe: usize::try_from(word >> 32).unwrap_or(0),
-            chain: usize::try_from(word & u64::from(u32::MAX)).unwrap_or(0),
+            pair: usize::try_from(word & u64::from(u32::MAX)).unwrap_or(0),
         }
     }
 
     pub(super) fn to_word(self) -> u64 {
-        (self.stripe as u64).wrapping_shl(32) | self.chain as u64
+        (self.stripe as u64).wrapping_shl(32) | self.pair as u64
     }
 }
 

@@ -58,8 +58,9 @@ fn key(number: usize) -> Vec<u8> {
     format!("key-{number}").into_bytes()
 }
 
-/// Stores, finds, misses, deletes and finds again.
-fn try_out(len: usize, stripes: usize) {
+/// Stores, finds, misses, deletes and finds again, with values that are a key and what makes
+/// them as long as that.
+fn try_out(len: usize, stripes: usize, value_len: usize) {
     let config = Config {
         stripes,
         ..Config::new([3, 4])
@@ -73,12 +74,17 @@ fn try_out(len: usize, stripes: usize) {
         all: &counters,
         host: &NoHost,
     };
+    let value = |number: usize| {
+        let mut value = key(number).to_vec();
+        value.resize(value_len.max(value.len()), b'v');
+        value
+    };
     let has = |number: usize| {
-        let key = key(number);
-        let found = kv.get(&key, Look::Peek, &cx, |value| value.data() == key);
-        let mut copied = [0; 16];
+        let (key, right) = (key(number), value(number));
+        let found = kv.get(&key, Look::Peek, &cx, |value| value.data() == right);
+        let mut copied = vec![0; right.len()];
         let glanced = match kv.copy(&key, cx.now, &mut copied) {
-            Lookup::Hit(len) => Lookup::Hit(copied[..len] == key),
+            Lookup::Hit(len) => Lookup::Hit(copied[..len] == right),
             _ => Lookup::Miss,
         };
         assert_eq!(glanced, found, "{len}");
@@ -91,8 +97,8 @@ fn try_out(len: usize, stripes: usize) {
         }
     };
     let set = |number: usize| {
-        let key = key(number);
-        let updated = kv.update(&key, &cx, |_| Change::Store(Entry::new(0, 0, &key)));
+        let (key, value) = (key(number), value(number));
+        let updated = kv.update(&key, &cx, |_| Change::Store(Entry::new(0, 0, &value)));
         let done = updated.done;
         assert!(matches!(done, Done::Stored { .. }), "{len}: {done:?}");
     };
@@ -157,7 +163,12 @@ fn keys_are_told_apart_by_every_byte() {
 #[test]
 fn links_have_as_many_bits_as_are_left() {
     for len in [MEMORY_MIN, 3 << 20, 64 << 20, 1 << 33, 1 << 34, MEMORY_MAX] {
-        try_out(len, 1);
-        try_out(len, 256);
+        for stripes in [1, 256] {
+            try_out(len, stripes, 0);
+            if len > MEMORY_MIN {
+                // As many heads as have an item beside each chain.
+                try_out(len, stripes, 600);
+            }
+        }
     }
 }

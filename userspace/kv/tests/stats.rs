@@ -374,8 +374,8 @@ fn the_crawler_says_how_many_it_looked_at() {
         (session.stat("crawler_items_checked"), sum.sum())
     };
     assert_eq!(checked(), (0, 0));
-    // Once round the table: a step for each chain, and one for the end of each stripe.
-    let steps = session.kv.usage().chains as usize + kv::Config::new([1, 2]).stripes;
+    // Once round the table: a step for each pair, and one for the end of each stripe.
+    let steps = session.kv.usage().pairs as usize + kv::Config::new([1, 2]).stripes;
     session
         .kv
         .crawl(steps, &common::cx(&session.counters, 0, 10));

@@ -102,34 +102,85 @@ fn what_is_noted_and_what_is_changed_are_both_there() {
         });
 }
 
-/// As many items that from now on each new one divides a chain of its stripe.
-fn many(kv: &Store) {
-    let chains = kv.usage().chains;
-    let mut numbers = 0..;
-    while kv.usage().chains < chains + 2 {
-        let number = numbers.next().unwrap();
-        stored(kv, &format!("old {number}"), b"oo");
+/// Pairs of heads have one chain from now on, since an item comes that is large: none of those
+/// that are there is out of sight meanwhile.
+#[test]
+fn an_item_is_found_while_its_pair_changes_its_use() {
+    let tasks: [Task; 2] = [
+        |kv| {
+            let key = format!("old {}", LOOKED_FOR.load(Ordering::Relaxed));
+            assert_eq!(glance(kv, &key), Some((b'o', 2)));
+        },
+        |kv| stored(kv, "new", &[b'n'; 9000]),
+    ];
+    // Some of them are in the first two pairs of the stripe of the one that comes.
+    let set_up: Task = |kv| {
+        (0..16).for_each(|number| old(kv, number));
+        let usage = kv.usage();
+        assert_eq!(usage.chains, 2 * usage.pairs);
+    };
+    for number in 0..16 {
+        LOOKED_FOR.store(number, Ordering::Relaxed);
+        Scene::new(config(), set_up)
+            .with_glances()
+            .play(&tasks, |kv| {
+                let usage = kv.usage();
+                assert_eq!(
+                    usage.chains + 2,
+                    2 * usage.pairs,
+                    "two of them have one chain"
+                );
+            });
     }
 }
 
 /// The number of the item that is looked for.
 static LOOKED_FOR: AtomicUsize = AtomicUsize::new(0);
 
-/// A chain is divided, and items come to another; none is out of sight meanwhile. Each is
-/// looked for in turn: some are in that chain.
+/// How many items there are before one more divides a pair of chains.
+static MANY: AtomicUsize = AtomicUsize::new(0);
+
+fn old(kv: &Store, number: usize) {
+    stored(kv, &format!("old {number}"), b"oo");
+}
+
+fn count_many(kv: &Store) {
+    let pairs = kv.usage().pairs;
+    let mut many = 0;
+    while kv.usage().pairs == pairs {
+        old(kv, many);
+        many += 1;
+    }
+    MANY.store(many - 1, Ordering::Relaxed);
+}
+
+/// A pair is divided, and items come to another; none is out of sight meanwhile. Each is
+/// looked for in turn: some are in that pair.
 #[test]
 fn an_item_is_found_while_its_chain_is_divided() {
+    let counted = Scene::new(config(), count_many).with_glances();
+    let others: [Task; 2] = [
+        |kv| assert_eq!(glance(kv, "old 0"), Some((b'o', 2))),
+        |kv| stored(kv, "new", b"n"),
+    ];
+    counted.play(&others, |_| ());
+    let many = MANY.load(Ordering::Relaxed);
+    assert!(many > 16, "{many} of them");
     let tasks: [Task; 2] = [
         |kv| {
             let key = format!("old {}", LOOKED_FOR.load(Ordering::Relaxed));
             assert_eq!(glance(kv, &key), Some((b'o', 2)));
         },
-        |kv| (0..2).for_each(|number| stored(kv, &format!("new {number}"), b"n")),
+        |kv| {
+            old(kv, MANY.load(Ordering::Relaxed));
+            stored(kv, "new", b"n");
+        },
     ];
-    for number in 0..30 {
+    let set_up: Task = |kv| (0..MANY.load(Ordering::Relaxed)).for_each(|number| old(kv, number));
+    for number in 0..many {
         LOOKED_FOR.store(number, Ordering::Relaxed);
-        Scene::new(config(), many)
+        Scene::new(config(), set_up)
             .with_glances()
-            .play(&tasks, |kv| assert!(kv.usage().chains > 34));
+            .play(&tasks, |kv| assert!(kv.usage().pairs > 16));
     }
 }
