@@ -53,8 +53,8 @@ fn candidate<M: Memory>(
 /// kept apart.
 #[cold]
 #[inline(never)]
-fn find_behind<'a, M: Memory>(
-    arena: &'a Arena<M>,
+fn find_behind<M: Memory>(
+    arena: &Arena<M>,
     mut link: Link,
     hash: u64,
     key: &[u8],
@@ -107,8 +107,8 @@ fn glance_candidate<'a, M: Memory>(
 /// As [`find_behind`], without the lock.
 #[cold]
 #[inline(never)]
-fn glance_behind<'a, M: Memory>(
-    arena: &'a Arena<M>,
+fn glance_behind<M: Memory>(
+    arena: &Arena<M>,
     mut link: Link,
     hash: u64,
     key: &[u8],

@@ -99,9 +99,9 @@ impl Links {
     #[inline]
     pub(super) fn to(&self, item: Item, size: u64, hash: u64, next: Link) -> Link {
         let long = if size > LONG { self.long } else { 0 };
-        // As likely as not, and so without a branch: only 0 becomes all ones by this.
-        let none = (next.0.wrapping_sub(1) & !next.0) as i32 >> 31;
-        let last = self.last & none as u32;
+        // As likely as not, and so without a branch: only in 0 one less sets the highest bit.
+        let below = next.0.wrapping_sub(1) & !next.0;
+        let last = self.last & below.wrapping_shr(31).wrapping_neg();
         Link(Item::to_word(Some(item)) | last | long | high(hash) & self.tag)
     }
 

@@ -121,12 +121,12 @@ impl Stripe<'_> {
         };
         let [first, beside] = heads;
         let is_item = |head| arena.links.item(Link(Owned(head).load())) == Some(item);
-        let was_there = match pair.is_single {
-            true if is_item(beside) => Some(Owned(beside).store(0)),
-            true => cut(arena, first, item, header),
-            false => cut(arena, side(heads, hash), item, header),
+        let head = match pair.is_single {
+            true if is_item(beside) => beside,
+            true => first,
+            false => side(heads, hash),
         };
-        if was_there.is_none() {
+        if cut(arena, head, item, header).is_none() {
             return;
         }
         // It is counted, since it is there.
