@@ -173,12 +173,17 @@ impl Dispatch {
         }
     }
 
+    /// Whether that is the policy now.
+    #[inline(always)]
+    fn goes_by(&self, routing: Routing) -> bool {
+        self.routing.load(Relaxed) == routing as u32
+    }
+
     /// Has a packet answered. Softirq context, so the CPU stays the same
     /// throughout.
     #[inline(always)]
     pub(crate) fn hand_over(&self, packet: RxPacket) {
-        let routing = self.routing.load(Relaxed);
-        if routing == Routing::Inline as u32 {
+        if self.goes_by(Routing::Inline) {
             if let Some(mut slot) = self.inline.get(packet.cpu()).and_then(Exclusive::take) {
                 if let Some(responder) = slot.as_mut() {
                     return responder.respond(&self.shared, packet, &mut Softirq);
@@ -186,7 +191,7 @@ impl Dispatch {
             }
             // This CPU is at another packet, whose answer brought this one about.
         }
-        let lane = match routing == Routing::Key as u32 {
+        let lane = match self.goes_by(Routing::Key) {
             // A request in pieces is not put together for this.
             true => packet
                 .payload()

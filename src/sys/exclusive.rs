@@ -6,7 +6,7 @@ use core::{
     ops::{Deref, DerefMut},
     sync::atomic::{
         AtomicBool,
-        Ordering::{Acquire, Relaxed, Release},
+        Ordering::{Acquire, Release},
     },
 };
 
@@ -37,11 +37,11 @@ impl<T> Exclusive<T> {
     #[inline]
     pub(crate) fn take(&self) -> Option<Guard<'_, T>> {
         // Acquire: what the one before us did, up to its release, has happened.
-        self.taken
-            .compare_exchange(false, true, Acquire, Relaxed)
-            .ok()?;
-        // INVARIANT: We have just set the flag.
-        Some(Guard(self))
+        match self.taken.swap(true, Acquire) {
+            true => None,
+            // INVARIANT: We have just set the flag.
+            false => Some(Guard(self)),
+        }
     }
 }
 

@@ -191,9 +191,15 @@ impl<'a> Line<'a> {
         let (head_len, exptime, rest) = match two_digits(head) {
             Some(exptime) => (2, exptime, head.get(4..)?),
             None => {
-                let head_len = flags(head)?;
-                let (exptime, rest) = number(head.get(head_len..)?)?;
-                (head_len, exptime, rest)
+                let (head_len, behind) = flags(head)?;
+                let rest = head.get(head_len..)?;
+                match digit(behind) {
+                    Some(exptime) => (head_len, exptime, rest.get(2..)?),
+                    None => {
+                        let (exptime, rest) = number(rest)?;
+                        (head_len, exptime, rest)
+                    }
+                }
             }
         };
         let (data_len, behind) = number(rest)?;
@@ -254,21 +260,35 @@ fn two_digits(text: &[u8]) -> Option<u32> {
     Some((digits.wrapping_shr(24) & 15) as u32)
 }
 
-/// How long a space and flags of at most seven digits are, without leading zeros. Nobody
-/// asks for their value.
+/// How long a space and flags of at most seven digits are, without leading zeros, and some
+/// bytes that are behind them, as many as there are. Nobody asks for their value.
 #[inline(always)]
-fn flags(text: &[u8]) -> Option<usize> {
+fn flags(text: &[u8]) -> Option<(usize, u64)> {
     const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
     const UPPER: u64 = u64::from_le_bytes([0xf0; 8]);
     const END: u64 = 1 << 63;
     let ([space, eight @ ..], _) = text.split_first_chunk::<9>()?;
-    let digits = u64::from_le_bytes(*eight) ^ ZEROS;
+    let word = u64::from_le_bytes(*eight);
+    let digits = word ^ ZEROS;
     // A carry comes from what is no digit, and only goes to what is behind it.
     let others = (digits | digits.wrapping_add(SIX)) & UPPER | END;
-    let count = others.trailing_zeros() / 8;
-    let right = *space == b' ' && count > 0 && (digits as u8 != 0 || count == 1);
+    let bits = others.trailing_zeros() & !7;
+    let right = *space == b' ' && bits > 0 && (digits as u8 != 0 || bits == 8);
     // The next number begins with a space, which the eighth byte therefore is if not sooner.
-    right.then_some((count as usize).wrapping_add(1))
+    let len = (bits / 8) as usize;
+    right.then_some((len.wrapping_add(1), word.wrapping_shr(bits)))
+}
+
+/// The number in ` <digit> `, if the lowest bytes are that.
+#[inline(always)]
+fn digit(bytes: u64) -> Option<u32> {
+    const ZERO: u64 = u64::from_le_bytes(*b" 0 \0\0\0\0\0");
+    const SAME: u64 = u64::from_le_bytes([255, 0xf0, 255, 0, 0, 0, 0, 0]);
+    let digit = bytes ^ ZERO;
+    match (digit | digit.wrapping_add(6 << 8)) & SAME {
+        0 => Some((digit.wrapping_shr(8) & 15) as u32),
+        _ => None,
+    }
 }
 
 /// A space and a number of at most nine digits, which is below every limit, without

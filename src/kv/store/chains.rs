@@ -4,13 +4,13 @@
 // Not those that a model checker knows of: they stand for nothing but themselves.
 use core::sync::atomic::AtomicU32;
 
-use super::arena::Arena;
+use super::arena::{Arena, Heads};
 use super::glance::{peek, Glance, Text, Unsure};
 use super::header::Header;
 use super::item::Item;
 use super::layout::{prev_power_of_two, Layout};
 use super::link::{Link, Links};
-use crate::atomic::{Ordering, Owned};
+use crate::atomic::{AtomicU32 as Word, Ordering, Owned};
 use crate::platform::Memory;
 
 /// An item that has been found.
@@ -49,27 +49,6 @@ fn candidate<M: Memory>(
     }
 }
 
-/// The item that is looked for, from that link on, behind one that is not it. Rare, and so
-/// kept apart.
-#[cold]
-#[inline(never)]
-fn find_behind<M: Memory>(
-    arena: &Arena<M>,
-    mut link: Link,
-    hash: u64,
-    key: &[u8],
-    fetch_long: impl Fn(Item),
-) -> Option<Item> {
-    loop {
-        let (item, header);
-        (link, item, header) = candidate(arena, link, hash, &fetch_long)?;
-        if arena.has_key(item, key) {
-            return Some(item);
-        }
-        link = arena.links.behind(link, || header.next());
-    }
-}
-
 /// Links that are followed without the lock at most: whoever changes them meanwhile could
 /// make a circle of them.
 const GLANCES: usize = 32;
@@ -100,27 +79,6 @@ fn glance_candidate<'a, M: Memory>(
             return Ok(None);
         }
         *link = found.next();
-    }
-    Err(Unsure)
-}
-
-/// As [`find_behind`], without the lock.
-#[cold]
-#[inline(never)]
-fn glance_behind<M: Memory>(
-    arena: &Arena<M>,
-    mut link: Link,
-    hash: u64,
-    key: &[u8],
-) -> Result<Option<Item>, Unsure> {
-    for _ in 0..GLANCES {
-        let Some(found) = glance_candidate(arena, &mut link, hash, |_| ())? else {
-            return Ok(None);
-        };
-        if arena.glance_text(found, key)?.is_some() {
-            return Ok(Some(found.item));
-        }
-        link = arena.links.behind(link, || found.next());
     }
     Err(Unsure)
 }
@@ -160,25 +118,18 @@ pub(super) struct Pair {
 impl Pair {
     /// The link to begin with.
     #[inline(always)]
-    fn begin(self, heads: [Link; 2], links: &Links, hash: u64) -> Link {
+    fn begin(self, heads: &Heads, load: impl Fn(&Word) -> u32, links: &Links, hash: u64) -> Link {
         match self.is_single {
-            true => links.either(heads, hash),
-            false => *side(&heads, hash),
+            true => links.either(heads.each_ref().map(|head| Link(load(head))), hash),
+            false => Link(load(side(heads, hash))),
         }
     }
 
-    /// The link to go on with behind `link`, where the item is whose next link is `next`.
-    #[inline(always)]
-    fn behind(
-        self,
-        [first, beside]: [Link; 2],
-        links: &Links,
-        link: Link,
-        next: impl FnOnce() -> Link,
-    ) -> Link {
-        match self.is_single && link.0 == beside.0 {
-            true => first,
-            false => links.behind(link, next),
+    /// All links to begin with, one after the other, by who has to look at all that there is.
+    fn begins(self, heads: &Heads, load: impl Fn(&Word) -> u32, hash: u64) -> [Link; 2] {
+        match self.is_single {
+            true => heads.each_ref().map(|head| Link(load(head))),
+            false => [Link(load(side(heads, hash))), Link(0)],
         }
     }
 }
@@ -258,19 +209,41 @@ impl Chains {
         key: &[u8],
         fetch_long: impl Fn(Item),
     ) -> Option<Found<'a>> {
-        let (links, pair) = (&arena.links, self.pair_of(hash));
+        let pair = self.pair_of(hash);
         let heads = layout.heads(arena, pair.number)?;
-        let heads = heads.each_ref().map(|head| Link(Owned(head).load()));
-        let link = pair.begin(heads, links, hash);
-        let (link, item, header) = candidate(arena, link, hash, &fetch_long)?;
+        let link = pair.begin(heads, |head| Owned(head).load(), &arena.links, hash);
+        let (_, item, header) = candidate(arena, link, hash, &fetch_long)?;
         if let Some(text) = arena.text_under(item, header, key) {
             return Some(Found { item, header, text });
         }
-        let next = pair.behind(heads, links, link, || header.next());
-        let item = find_behind(arena, next, hash, key, fetch_long)?;
+        let item = self.find_among_all(arena, layout, hash, key)?;
         let header = arena.header(item)?;
         let text = arena.text_under(item, header, key)?;
         Some(Found { item, header, text })
+    }
+
+    /// The item with that key, when the first that may be it is not. Rare, and so kept apart,
+    /// and told in a register.
+    #[cold]
+    #[inline(never)]
+    fn find_among_all<M: Memory>(
+        &self,
+        arena: &Arena<M>,
+        layout: &Layout,
+        hash: u64,
+        key: &[u8],
+    ) -> Option<Item> {
+        let pair = self.pair_of(hash);
+        let heads = layout.heads(arena, pair.number)?;
+        for mut link in pair.begins(heads, |head| Owned(head).load(), hash) {
+            while let Some((at, item, header)) = candidate(arena, link, hash, |_| ()) {
+                if arena.has_key(item, key) {
+                    return Some(item);
+                }
+                link = arena.links.behind(at, || header.next());
+            }
+        }
+        None
     }
 
     /// The items of a pair. Which comes next is known before who asks has one, which may be
@@ -296,23 +269,46 @@ impl Chains {
         key: &[u8],
         fetch_long: impl Fn(Item),
     ) -> Result<Option<(Glance<'a>, Text<'a>)>, Unsure> {
-        let (links, pair) = (&arena.links, self.pair_of(hash));
+        let pair = self.pair_of(hash);
         let heads = layout.heads(arena, pair.number).ok_or(Unsure)?;
-        let heads = heads.each_ref().map(|head| Link(peek(head)));
-        let mut link = pair.begin(heads, links, hash);
+        let mut link = pair.begin(heads, peek, &arena.links, hash);
         let Some(found) = glance_candidate(arena, &mut link, hash, &fetch_long)? else {
             return Ok(None);
         };
         if let Some(text) = arena.glance_text(found, key)? {
             return Ok(Some((found, text)));
         }
-        let next = pair.behind(heads, links, link, || found.next());
-        let Some(item) = glance_behind(arena, next, hash, key)? else {
+        let Some(item) = self.glance_at_all(arena, layout, hash, key)? else {
             return Ok(None);
         };
         let found = arena.glance(item).ok_or(Unsure)?;
         let text = arena.glance_text(found, key)?.ok_or(Unsure)?;
         Ok(Some((found, text)))
+    }
+
+    /// As [`Chains::find_among_all`], without the lock.
+    #[cold]
+    #[inline(never)]
+    fn glance_at_all<M: Memory>(
+        &self,
+        arena: &Arena<M>,
+        layout: &Layout,
+        hash: u64,
+        key: &[u8],
+    ) -> Result<Option<Item>, Unsure> {
+        let pair = self.pair_of(hash);
+        let heads = layout.heads(arena, pair.number).ok_or(Unsure)?;
+        let mut left = GLANCES;
+        for mut link in pair.begins(heads, peek, hash) {
+            while let Some(found) = glance_candidate(arena, &mut link, hash, |_| ())? {
+                if arena.glance_text(found, key)?.is_some() {
+                    return Ok(Some(found.item));
+                }
+                link = arena.links.behind(link, || found.next());
+                left = left.checked_sub(1).ok_or(Unsure)?;
+            }
+        }
+        Ok(None)
     }
 
     /// Which pair a hash belongs to: of the power of two above their number, or of

@@ -145,7 +145,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
 fn number() -> impl Strategy<Value = String> {
     let byte = prop_oneof!["[/:-?]", "[\t!-.@-~]", "[\u{280}-\u{3ff}]"];
     let other = prop::option::weighted(0.3, (any::<prop::sample::Index>(), byte));
-    let digits = prop_oneof!["[0-9]?", "[1-9][0-9]{1,10}", "[0-9]{1,11}"];
+    let digits = prop_oneof!["[0-9/:-?]?", "[1-9][0-9]{1,10}", "[0-9]{1,11}"];
     (digits, other).prop_map(|(mut digits, other)| {
         if let Some((at, byte)) = other {
             digits.insert_str(at.index(digits.len() + 1), &byte);
