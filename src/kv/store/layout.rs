@@ -5,7 +5,8 @@
 //! page owners   two words per page: its class, and a link for whoever has it
 //! directory     a word per page of heads: where it is
 //! heads         of the table's chains, pairs of words, half a page or more in all
-//! pages         for more heads, from the front, and for the size classes, from the end
+//! pages         for more heads, from the front, and for the size classes, from the end,
+//!               where the last is the last
 //! ```
 
 use super::arena::{Arena, Heads, PAIR};
@@ -145,26 +146,34 @@ impl Layout {
         word.map(|_| ())
     }
 
-    /// A page that nobody had before, the last such. It belongs to nobody yet.
+    /// A page that nobody had before, the last such but one. It belongs to nobody yet.
+    ///
+    /// The region's last page goes last: what is at its very end is never
+    /// [glanced](super::glance) at.
     pub(super) fn take_page(&self) -> Option<usize> {
-        let [_, back] = self.take(|_| [0, 1])?;
-        self.pages.checked_sub(back)?.checked_sub(1)
+        let [front, back] = self.take(|_, left| [0, u64::from(left > 0)])?;
+        let left = self.pages.checked_sub(front)?.checked_sub(back)?;
+        let behind = if left > 1 { back.checked_add(1)? } else { 0 };
+        self.pages.checked_sub(1)?.checked_sub(behind)
     }
 
-    /// The same page, if the first that nobody had is that one.
+    /// The same page, if it is the first that nobody had.
     fn take_front(&self, page: usize) -> Option<usize> {
-        let [front, _] = self.take(|front| [u64::from(front == page), 0])?;
-        (front == page).then_some(page)
+        let wanted = |front, left| [u64::from(front == page && left > 1), 0];
+        self.take(wanted).map(|_| page)
     }
 
-    /// Takes so many pages from the front and from the end, none or one of which the caller
-    /// says when he knows how many were taken from the front. How many were taken before.
-    fn take(&self, wanted: impl Fn(usize) -> [u64; 2]) -> Option<[usize; 2]> {
+    /// Takes so many pages from the front and from the end as the caller says when he knows
+    /// how many were taken from the front, and how many are left: one in all. How many were
+    /// taken before, if that is one.
+    fn take(&self, wanted: impl Fn(usize, usize) -> [u64; 2]) -> Option<[usize; 2]> {
         let next = |word: u64| {
             let [front, back] = halves(word);
-            let [one, other] = wanted(front);
             let left = self.pages.checked_sub(front)?.checked_sub(back)?;
-            (left > 0).then(|| word.wrapping_add(one).wrapping_add(other << 32))
+            match wanted(front, left) {
+                [0, 0] => None,
+                [one, other] => Some(word.wrapping_add(one).wrapping_add(other << 32)),
+            }
         };
         self.handed
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)

@@ -249,6 +249,21 @@ fn usual_requests_are_answered_in_place_and_others_are_not() {
     }
 }
 
+/// The end of the region, where nobody looks without a lock, is the last to be used.
+#[test]
+fn items_are_answered_in_place_wherever_they_are() {
+    let mut worker = Worker::new(0);
+    let key = |number: usize| format!("key-{number:06}");
+    for number in 0..10_000 {
+        worker.ask_apart(&set(&key(number), &"v".repeat(200)));
+    }
+    assert_eq!(worker.kv.usage().items, 10_000, "none had to go");
+    for number in 0..10_000 {
+        let (_, served) = worker.ask_in_place(&get(&key(number)), 500);
+        assert!(matches!(served, InPlace::Here(_)), "{number}: {served:?}");
+    }
+}
+
 #[test]
 fn a_value_without_room_goes_elsewhere() {
     let mut worker = Worker::new(1500);
