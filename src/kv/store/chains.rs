@@ -188,6 +188,18 @@ impl Chains {
         self.single_behind().wrapping_shr(self.shift) as usize
     }
 
+    /// All pairs have one chain.
+    #[inline(always)]
+    pub(super) fn are_single(&self) -> bool {
+        self.single_behind() == self.behind()
+    }
+
+    /// Some have.
+    #[inline(always)]
+    pub(super) fn has_single(&self) -> bool {
+        self.single_behind() != 0
+    }
+
     #[inline(always)]
     fn single_behind(&self) -> u32 {
         self.single_behind.load(Ordering::Relaxed)

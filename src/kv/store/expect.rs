@@ -24,18 +24,23 @@ impl<P: Platform> Kv<P> {
         };
         // It will be written soon.
         arena.prefetch_chunk(next, chunk_size);
-        // The head of its chain is near by now. If it is not first there, the way to
+        // The heads of its chain are near by now. If it is not first there, the way to
         // it leads through the one that is.
-        let heads_of = |hash| self.layout.heads(arena, like.pair_of(hash).number);
-        let expected = order.expect(next);
-        if let Some((hash, heads)) = expected.and_then(|e| Some((e.hash, heads_of(e.hash)?))) {
-            let items = heads.each_ref();
-            let items = items.map(|head| arena.links.item(Link(arena.hint(head))));
-            let first = match like.pair_of(hash).is_single {
-                true => items[0],
-                false => *side(&items, hash),
-            };
-            arena.prefetch_item(first.filter(|_| !items.contains(&Some(next))));
+        let heads_of = |hash| {
+            let pair = like.pair_of(hash);
+            Some((pair, self.layout.heads(arena, pair.number)?))
+        };
+        if let Some(Expected { hash, .. }) = order.expect(next) {
+            if let Some((pair, heads)) = heads_of(hash) {
+                let [first, _] = heads;
+                let head = if pair.is_single {
+                    first
+                } else {
+                    side(heads, hash)
+                };
+                let first = arena.links.item(Link(arena.hint(head)));
+                arena.prefetch_item(first.filter(|first| *first != next));
+            }
         }
         let Some(item) = arena.younger(next) else {
             return;
@@ -43,7 +48,7 @@ impl<P: Platform> Kv<P> {
         arena.prefetch_item(arena.younger(item));
         let hash = self.hash(arena.key(item));
         // Nearly always that one: stripes grow alike.
-        if let Some([head, _]) = heads_of(hash) {
+        if let Some((_, [head, _])) = heads_of(hash) {
             arena.prefetch_word(head);
             order.expect_after(Expected { item, hash });
         }

@@ -173,11 +173,10 @@ impl Stripe<'_> {
     /// Some pairs are not used as all are to be.
     #[inline(always)]
     fn is_mixed(&self) -> bool {
-        let wanted = match self.are_large() {
-            true => self.chains.len(),
-            false => 0,
-        };
-        self.chains.single() != wanted
+        match self.are_large() {
+            true => !self.chains.are_single(),
+            false => self.chains.has_single(),
+        }
     }
 
     /// As [`Stripe::grow`], when it is time for it.
