@@ -149,10 +149,15 @@ impl<M: Memory> Arena<M> {
     }
 
     /// What a word said lately, to who has not its lock: a hint, for
-    /// [`Arena::prefetch`] and nothing else. Where somebody watches over locks, 0.
+    /// [`Arena::prefetch`] and nothing else. It may be a head that its stripe does not have
+    /// yet. Where somebody watches over locks, or over what was written, 0.
     #[inline(always)]
     pub(super) fn hint(&self, word: &AtomicU32) -> u32 {
-        if cfg!(any(feature = "loom", watched_by = "thread")) {
+        if cfg!(any(
+            feature = "loom",
+            watched_by = "thread",
+            watched_by = "valgrind"
+        )) {
             return 0;
         }
         word.load(Ordering::Relaxed)
