@@ -264,6 +264,6 @@ impl Dispatch {
         let turn = cursor.load(Relaxed);
         let next = turn.wrapping_add(1);
         cursor.store(if next < lanes { next } else { 0 }, Relaxed);
-        near.map_or(Some(turn), |near| near.lane(turn)).unwrap_or(0)
+        near.map_or(turn, |near| near.lane(turn).unwrap_or(0))
     }
 }

@@ -119,7 +119,8 @@ impl Layout {
             return Some(());
         };
         let per_page = self.page_size / PAIR_BYTES;
-        let at = self.directory_at(more.checked_div(per_page)?)?;
+        let index = more.checked_div(per_page)?;
+        let at = self.directory_at(index)?;
         match arena.acquire(at) {
             0 => {}
             BUSY => return None,
@@ -128,7 +129,6 @@ impl Layout {
         if !arena.exchange(at, 0, BUSY) {
             return None;
         }
-        let index = more.checked_div(per_page)?;
         let next = self.take_front(index);
         let page = next
             .or_else(|| self.take_spare())
@@ -151,9 +151,12 @@ impl Layout {
     /// The region's last page goes last: what is at its very end is never
     /// [glanced](super::glance) at.
     pub(super) fn take_page(&self) -> Option<usize> {
-        let [front, back] = self.take(|_, left| [0, u64::from(left > 0)])?;
-        let left = self.pages.checked_sub(front)?.checked_sub(back)?;
-        let behind = if left > 1 { back.checked_add(1)? } else { 0 };
+        let taken = self.take(|_, left| [0, u64::from(left > 0)])?;
+        let [_, back] = taken;
+        let behind = match self.left(taken) {
+            0 | 1 => 0,
+            _ => back.checked_add(1)?,
+        };
         self.pages.checked_sub(1)?.checked_sub(behind)
     }
 
@@ -168,9 +171,8 @@ impl Layout {
     /// taken before, if that is one.
     fn take(&self, wanted: impl Fn(usize, usize) -> [u64; 2]) -> Option<[usize; 2]> {
         let next = |word: u64| {
-            let [front, back] = halves(word);
-            let left = self.pages.checked_sub(front)?.checked_sub(back)?;
-            match wanted(front, left) {
+            let [front, _] = halves(word);
+            match wanted(front, self.left(halves(word))) {
                 [0, 0] => None,
                 [one, other] => Some(word.wrapping_add(one).wrapping_add(other << 32)),
             }
@@ -197,7 +199,12 @@ impl Layout {
     /// Pages that nobody has had yet.
     #[inline]
     pub(super) fn free_pages(&self) -> usize {
-        let [front, back] = halves(self.handed.load(Ordering::Relaxed));
+        self.left(halves(self.handed.load(Ordering::Relaxed)))
+    }
+
+    /// How many pages nobody has had when so many were taken from either side.
+    #[inline]
+    fn left(&self, [front, back]: [usize; 2]) -> usize {
         self.pages.saturating_sub(front).saturating_sub(back)
     }
 
