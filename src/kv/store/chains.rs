@@ -32,9 +32,9 @@ fn candidate<M: Memory>(
     fetch_long: impl FnOnce(Item),
 ) -> Option<(Link, Item, Header<'_>)> {
     loop {
-        let item = arena.links.item(link)?;
-        let header = arena.header(item)?;
         if arena.links.may_have(link, hash) {
+            let item = arena.links.item(link)?;
+            let header = arena.header(item)?;
             // What is behind its header will be read or written then.
             arena.prefetch_text(item);
             if arena.links.is_long(link) {
@@ -42,10 +42,12 @@ fn candidate<M: Memory>(
             }
             return Some((link, item, header));
         }
-        if arena.links.is_last(link) {
+        // Whether there is an item, and whether more are behind it, is one question here:
+        // nobody could foresee the answer to either.
+        if arena.links.ends(link) {
             return None;
         }
-        link = header.next();
+        link = arena.header(arena.links.item(link)?)?.next();
     }
 }
 
@@ -62,23 +64,22 @@ fn glance_candidate<'a, M: Memory>(
     fetch_long: impl FnOnce(Item),
 ) -> Result<Option<Glance<'a>>, Unsure> {
     for _ in 0..GLANCES {
-        let Some(item) = arena.links.item(*link) else {
-            return Ok(None);
-        };
-        let Some(found) = arena.glance(item) else {
-            return Err(Unsure);
-        };
         if arena.links.may_have(*link, hash) {
+            let Some(item) = arena.links.item(*link) else {
+                return Ok(None);
+            };
+            let found = arena.glance(item).ok_or(Unsure)?;
             arena.prefetch_text(item);
             if arena.links.is_long(*link) {
                 fetch_long(item);
             }
             return Ok(Some(found));
         }
-        if arena.links.is_last(*link) {
+        if arena.links.ends(*link) {
             return Ok(None);
         }
-        *link = found.next();
+        let item = arena.links.item(*link).ok_or(Unsure)?;
+        *link = arena.glance(item).ok_or(Unsure)?.next();
     }
     Err(Unsure)
 }

@@ -3,7 +3,7 @@
 //!
 //! A link says where an item is, in as many bits as that takes in a region of this
 //! size. In the bits above them, as far as there are any, it says more of that
-//! item: whether it is the last of its chain, whether it is long, and some bits of its
+//! item: whether there are more behind it, whether it is long, and some bits of its
 //! key's hash. So who looks for a key need not touch the items that are not it, nor, if
 //! there is none, the last; and can fetch all of an item before its header says how much
 //! that is. In a region of 64 MiB nine bits are left, in one of 16 GiB one.
@@ -15,8 +15,11 @@ use super::item::{Item, LINE, UNIT};
 pub(super) struct Links {
     /// Where the item is.
     offset: u32,
-    /// The item is the last of its chain; no bit at all if there is none for it.
-    last: u32,
+    /// What is nothing but 0 in a link behind which there is none: a bit that tells of others
+    /// behind its item, or where there is none for that, all that say where the item is.
+    more: u32,
+    /// That bit, where there is nothing behind the item, and where there is.
+    more_if: [u32; 2],
     /// The item has more than [`LONG`] bytes, or had when it was linked: a hint. No bit
     /// at all where bits are few, and the hash has more use for them.
     long: u32,
@@ -39,16 +42,17 @@ impl Links {
         let units = u32::try_from(len.div_ceil(UNIT).saturating_sub(1)).unwrap_or(u32::MAX);
         // As many ones as the highest offset has bits.
         let offset = u32::MAX.checked_shr(units.leading_zeros()).unwrap_or(0);
-        let last = offset.wrapping_add(1);
+        let more = offset.wrapping_add(1);
         let long = match offset.leading_zeros() >= ENOUGH {
-            true => last.wrapping_shl(1),
+            true => more.wrapping_shl(1),
             false => 0,
         };
         Self {
             offset,
-            last,
+            more: if more == 0 { offset } else { more },
+            more_if: [0, more],
             long,
-            tag: !(offset | last | long),
+            tag: !(offset | more | long),
         }
     }
 
@@ -58,7 +62,7 @@ impl Links {
         Item::from_word(link.0 & self.offset)
     }
 
-    /// Whether the item's key may have that hash.
+    /// Whether the item's key may have that hash, if there is one.
     #[inline(always)]
     pub(super) fn may_have(&self, link: Link, hash: u64) -> bool {
         (link.0 ^ high(hash)) & self.tag == 0
@@ -73,16 +77,16 @@ impl Links {
         Link(first.0 ^ (first.0 ^ second.0) & all)
     }
 
-    /// Whether the item is known to be the last of its chain.
+    /// Whether nothing is known to be behind the item; or there is none.
     #[inline(always)]
-    pub(super) fn is_last(&self, link: Link) -> bool {
-        link.0 & self.last != 0
+    pub(super) fn ends(&self, link: Link) -> bool {
+        link.0 & self.more == 0
     }
 
     /// The link behind that one in its chain, which is `next` if there is any.
     #[inline(always)]
     pub(super) fn behind(&self, link: Link, next: impl FnOnce() -> Link) -> Link {
-        match self.is_last(link) {
+        match self.ends(link) {
             true => Link(0),
             false => next(),
         }
@@ -96,19 +100,25 @@ impl Links {
 
     /// A link to an item of `size` bytes whose key has that hash, in front of the one
     /// that is next.
-    #[inline]
+    #[inline(always)]
     pub(super) fn to(&self, item: Item, size: u64, hash: u64, next: Link) -> Link {
         let long = if size > LONG { self.long } else { 0 };
-        // As likely as not, and so without a branch: only in 0 one less sets the highest bit.
-        let below = next.0.wrapping_sub(1) & !next.0;
-        let last = self.last & below.wrapping_shr(31).wrapping_neg();
-        Link(Item::to_word(Some(item)) | last | long | high(hash) & self.tag)
+        let more = self.more_before(next);
+        Link(Item::to_word(Some(item)) | more | long | high(hash) & self.tag)
     }
 
-    /// The same link, to what has become the last.
-    #[inline]
-    pub(super) fn as_last(&self, link: Link) -> Link {
-        Link(link.0 | self.last)
+    /// A link, when the next is that one from now on.
+    #[inline(always)]
+    pub(super) fn before(&self, link: Link, next: Link) -> Link {
+        let [_, more] = self.more_if;
+        Link(link.0 & !more | self.more_before(next))
+    }
+
+    /// As likely one as the other, and so without a branch: by its place.
+    #[inline(always)]
+    fn more_before(&self, next: Link) -> u32 {
+        let more = self.more_if.get(usize::from(next.0 != 0));
+        more.copied().unwrap_or(0)
     }
 }
 

@@ -275,6 +275,9 @@ impl Stripe<'_> {
 }
 
 /// Takes an item out of the chain with that head; whether it was there.
+///
+/// It is the first or the second, most often. Which one nobody could foresee, and so both
+/// are one case.
 #[inline(always)]
 fn cut<M: Memory>(
     arena: &Arena<M>,
@@ -282,23 +285,42 @@ fn cut<M: Memory>(
     item: Item,
     header: Header<'_>,
 ) -> Option<()> {
-    // Where the link is that is looked at, and the one before it.
-    let mut at = head;
-    let mut before = None;
-    loop {
-        let link = Link(Owned(at).load());
-        let found = arena.links.item(link)?;
-        if found == item {
-            break;
-        }
-        before = Some((at, link));
-        at = arena.header(found)?.next_word();
+    let link = Link(Owned(head).load());
+    let first = arena.links.item(link)?;
+    let behind_first = arena.header(first)?.next_word();
+    let second = arena.links.item(Link(Owned(behind_first).load()));
+    let is_not = |other| Item::to_word(other) ^ Item::to_word(Some(item));
+    if is_not(Some(first)).min(is_not(second)) != 0 {
+        return cut_behind(arena, head, item, header);
     }
     let next = header.next();
-    Owned(at).store(next.0);
-    if let Some((before, link)) = before.filter(|_| next.0 == 0) {
-        let Link(link) = arena.links.as_last(link);
-        Owned(before).store(link);
-    }
+    // If it is the first, this is its own.
+    Owned(behind_first).store(next.0);
+    let kept = arena.links.before(link, next);
+    let Link(link) = if first == item { next } else { kept };
+    Owned(head).store(link);
     Some(())
+}
+
+/// The same, of an item that is further behind.
+#[cold]
+#[inline(never)]
+fn cut_behind<M: Memory>(
+    arena: &Arena<M>,
+    head: &AtomicU32,
+    item: Item,
+    header: Header<'_>,
+) -> Option<()> {
+    let mut before = head;
+    loop {
+        let link = Link(Owned(before).load());
+        let at = arena.header(arena.links.item(link)?)?.next_word();
+        if arena.links.item(Link(Owned(at).load())) == Some(item) {
+            let next = header.next();
+            Owned(at).store(next.0);
+            Owned(before).store(arena.links.before(link, next).0);
+            return Some(());
+        }
+        before = at;
+    }
 }
