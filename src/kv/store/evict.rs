@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Making room: a chunk for a new item, and who goes for it.
 
-use super::chains::Chains;
 use super::header::{Mark, Place};
 use super::item::Item;
 use super::order::Order;
@@ -42,7 +41,7 @@ pub(super) enum Leave {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Busy {
     /// What could go is in this stripe, which somebody has locked.
-    Stripe(usize),
+    Stripe(u32),
     /// There is nothing that could go.
     Class,
 }
@@ -51,7 +50,7 @@ pub(super) enum Busy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stays {
     /// Somebody has its stripe.
-    Stripe(usize),
+    Stripe(u32),
     /// Its chunk could not be used.
     Pinned,
 }
@@ -181,14 +180,19 @@ impl<P: Platform> Kv<P> {
         let order = of_class::<P>(&mut shard, class)?;
         order.age(&self.arena);
         let item = order.oldest(Place::Cold)?;
-        let shape = self.arena.header(item)?.shape_to_read();
+        let header = self.arena.header(item)?;
+        let shape = header.shape_to_read();
         if keep == Some(item) || shape.is_held() || shape.has(Mark::ACTIVE) {
             return None;
         }
         self.evict(order, class, item, Some(&mut *mine), cx).ok()?;
         let size = self.size_of_class(class);
-        self.take(order, size, item, leave, mine.stripe.chains);
-        turn.note(turn.shard, order.len(), self.shards_of(class));
+        match leave {
+            Leave::In => order.take_over_oldest(&self.arena, item, header),
+            Leave::Out => order.take_out(&self.arena, item),
+        }
+        self.expect_next(order, size, mine.stripe.chains);
+        turn.note(turn.shard, order.len(), || self.shards_of(class));
         drop(shard);
         self.free_pieces(class, size, item);
         Some(item)
@@ -225,8 +229,12 @@ impl<P: Platform> Kv<P> {
             match self.victim_of(order, class, mine, keep, cx) {
                 Ok(item) => {
                     let size = self.size_of_class(class);
-                    self.take(order, size, item, leave, mine.stripe.chains);
-                    turn.note(index, order.len(), shards);
+                    match leave {
+                        Leave::In => order.take_over(&self.arena, item),
+                        Leave::Out => order.take_out(&self.arena, item),
+                    }
+                    self.expect_next(order, size, mine.stripe.chains);
+                    turn.note(index, order.len(), || shards);
                     drop(shard);
                     self.free_pieces(class, size, item);
                     return Ok(item);
@@ -236,16 +244,6 @@ impl<P: Platform> Kv<P> {
             }
         }
         Err(busy)
-    }
-
-    /// Takes the chunk of an item that is out of the table.
-    #[inline(never)]
-    fn take(&self, order: &mut Order, size: usize, item: Item, leave: Leave, like: &Chains) {
-        match leave {
-            Leave::In => order.take_over(&self.arena, item),
-            Leave::Out => order.take_out(&self.arena, item),
-        }
-        self.expect_next(order, size, like);
     }
 
     /// As [`Kv::victim`], of one order. The item is still in its segment.
@@ -326,7 +324,8 @@ impl<P: Platform> Kv<P> {
             Some(mine) if mine.index == index => Held::Mine(&mut mine.stripe),
             _ => {
                 let stripe = self.stripes.get(index).and_then(StripeLock::try_write);
-                Held::Other(stripe.ok_or(Stays::Stripe(index))?)
+                // There are far fewer.
+                Held::Other(stripe.ok_or(Stays::Stripe(index as u32))?)
             }
         };
         let header = self.arena.header(item).ok_or(Stays::Pinned)?;

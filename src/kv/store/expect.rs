@@ -13,24 +13,25 @@ impl<P: Platform> Kv<P> {
     /// Has those things fetched that are looked at when the next items go: what is
     /// not near when it is wanted is most of what that costs. The oldest of a list is
     /// near, for its neighbour has just gone.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn expect_next(&self, order: &mut Order, chunk_size: usize, like: &Chains) {
         let arena = &self.arena;
         if let Some(item) = order.oldest(Place::Hot) {
-            arena.prefetch_item(arena.younger(item));
+            arena.prefetch_header(arena.younger(item));
         }
         let Some(next) = order.oldest(Place::Cold) else {
             return;
         };
         // It will be written soon.
-        arena.prefetch_chunk(next, chunk_size);
+        arena.prefetch_item(Some(next));
+        arena.prefetch_behind_lines::<2>(next, chunk_size);
         // The heads of its chain are near by now. If it is not first there, the way to
         // it leads through the one that is.
         let heads_of = |hash| {
             let pair = like.pair_of(hash);
             Some((pair, self.layout.heads(arena, pair.number)?))
         };
-        if let Some(Expected { hash, .. }) = order.expect(next) {
+        if let Some(Expected { hash, .. }) = order.advance() {
             if let Some((pair, heads)) = heads_of(hash) {
                 let [first, _] = heads;
                 let head = if pair.is_single {
@@ -38,8 +39,7 @@ impl<P: Platform> Kv<P> {
                 } else {
                     side(heads, hash)
                 };
-                let first = arena.links.item(Link(arena.hint(head)));
-                arena.prefetch_item(first.filter(|first| *first != next));
+                arena.prefetch_header(arena.links.item(Link(arena.hint(head))));
             }
         }
         let Some(item) = arena.younger(next) else {

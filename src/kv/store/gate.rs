@@ -47,7 +47,10 @@ impl<'a, P: Platform> Hands<'a, P> {
         let inside = self.gate.is_some();
         match busy {
             // Whoever has it is done with it soon.
-            Busy::Stripe(stripe) => drop(self.kv.stripes.get(stripe).map(StripeLock::write)),
+            Busy::Stripe(stripe) => {
+                let stripe = self.kv.stripes.get(stripe as usize);
+                drop(stripe.map(StripeLock::write));
+            }
             Busy::Class if inside => {
                 return self.kv.make_room(class, &mut self.spare, tries, cx);
             }

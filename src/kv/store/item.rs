@@ -121,11 +121,19 @@ impl<M: Memory> Arena<M> {
         }
     }
 
-    /// So many bytes of a chunk, within limits.
+    /// The header alone.
     #[inline(always)]
-    pub(super) fn prefetch_chunk(&self, item: Item, len: usize) {
+    pub(super) fn prefetch_header(&self, item: Option<Item>) {
+        if let Some(item) = item {
+            self.prefetch(item.offset());
+        }
+    }
+
+    /// A chunk of that length, within limits, but for so many lines at its front.
+    #[inline(always)]
+    pub(super) fn prefetch_behind_lines<const LINES: usize>(&self, item: Item, len: usize) {
         // Some lines more than needed cost less than counting each.
-        for start in (0..len.min(PREFETCH_MAX)).step_by(4 * LINE) {
+        for start in (LINES * LINE..len.min(PREFETCH_MAX)).step_by(4 * LINE) {
             let at = item.field(start);
             self.prefetch(at);
             self.prefetch_behind::<LINE>(at);

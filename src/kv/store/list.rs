@@ -2,6 +2,7 @@
 //! A list of chunks, from young to old, linked through their headers.
 
 use super::arena::Arena;
+use super::header::Header;
 use super::item::Item;
 use crate::platform::Memory;
 
@@ -27,15 +28,27 @@ impl List {
     #[inline(always)]
     pub(super) fn push<M: Memory>(&mut self, arena: &Arena<M>, item: Item) {
         if let Some(header) = arena.header(item) {
-            header.set_younger(None);
-            header.set_older(self.youngest);
+            self.push_with(arena, item, header);
         }
+    }
+
+    /// The same, with the chunk's header.
+    #[inline(always)]
+    pub(super) fn push_with<M: Memory>(
+        &mut self,
+        arena: &Arena<M>,
+        item: Item,
+        header: Header<'_>,
+    ) {
+        header.set_younger(None);
+        header.set_older(self.youngest);
         match self.youngest {
             Some(second) => arena.set_younger(second, Some(item)),
             None => self.oldest = Some(item),
         }
         self.youngest = Some(item);
-        self.len = self.len.saturating_add(1);
+        // Fewer than there are bytes.
+        self.len = self.len.wrapping_add(1);
     }
 
     /// Takes a chunk of this list out of it.
@@ -57,12 +70,17 @@ impl List {
 
     /// As [`List::remove`], of what nearly always is the oldest.
     #[inline(always)]
-    pub(super) fn remove_old<M: Memory>(&mut self, arena: &Arena<M>, item: Item) {
-        match arena.younger(item) {
+    pub(super) fn remove_old<M: Memory>(
+        &mut self,
+        arena: &Arena<M>,
+        item: Item,
+        header: Header<'_>,
+    ) {
+        match header.younger() {
             Some(younger) if self.oldest == Some(item) => {
                 arena.set_older(younger, None);
                 self.oldest = Some(younger);
-                self.len = self.len.saturating_sub(1);
+                self.len = self.len.wrapping_sub(1);
             }
             _ => self.remove(arena, item),
         }

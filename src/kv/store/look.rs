@@ -294,7 +294,8 @@ impl<P: Platform> Kv<P> {
     #[inline(always)]
     fn fetch_long_at_a_glance(&self, item: Item) {
         if let Some(class) = self.layout.glance_class(&self.arena, item) {
-            self.arena.prefetch_chunk(item, self.size_of_class(class));
+            let len = self.size_of_class(class);
+            self.arena.prefetch_behind_lines::<3>(item, len);
         }
     }
 

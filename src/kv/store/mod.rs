@@ -242,10 +242,11 @@ impl<P: Platform> Kv<P> {
         })
     }
 
-    /// Fetches all of an item that is not short.
+    /// Fetches all of an item that is not short, of which the first lines are fetched already.
     #[inline(always)]
     fn fetch_long(&self, item: Item) {
-        self.arena.prefetch_chunk(item, self.chunk_size(item));
+        let len = self.chunk_size(item);
+        self.arena.prefetch_behind_lines::<3>(item, len);
     }
 
     #[inline]

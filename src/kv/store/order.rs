@@ -95,40 +95,43 @@ impl Order {
     }
 
     /// The same with an item that is out of the table.
-    #[inline(always)]
     pub(super) fn take_out<M: Memory>(&mut self, arena: &Arena<M>, item: Item) {
         let Some(header) = arena.header(item) else {
             return;
         };
         self.expect_no_more(item);
-        match header.place() {
-            Place::Cold => self.cold.remove_old(arena, item),
-            place => {
-                if let Some(list) = self.list(place) {
-                    list.remove(arena, item);
-                }
-            }
+        if let Some(list) = self.list(header.place()) {
+            list.remove(arena, item);
         }
         header.set_place_alone(Place::Held);
     }
 
+    /// As [`Order::take_over`], of the oldest of cold.
+    #[inline(always)]
+    pub(super) fn take_over_oldest<M: Memory>(
+        &mut self,
+        arena: &Arena<M>,
+        item: Item,
+        header: Header<'_>,
+    ) {
+        self.expect_no_more(item);
+        self.cold.remove_old(arena, item, header);
+        header.set_place_alone(Place::Held);
+        self.hot.push_with(arena, item, header);
+    }
+
     /// As [`Order::take_out`], but the chunk is the youngest of all at once, held by
     /// who will fill it. Until then everybody passes it over.
-    #[inline(always)]
     pub(super) fn take_over<M: Memory>(&mut self, arena: &Arena<M>, item: Item) {
         self.take_out(arena, item);
         self.hot.push(arena, item);
     }
 
-    /// Expects an item to go next. What is known of it, if it was noted before.
+    /// Expects the item to go next that was to go after the one that has gone. What is known
+    /// of it.
     #[inline(always)]
-    pub(super) fn expect(&mut self, item: Item) -> Option<Expected> {
-        let known = |expected: &Expected| expected.item == item;
-        self.expected = self
-            .after
-            .take()
-            .filter(known)
-            .or(self.expected.filter(known));
+    pub(super) fn advance(&mut self) -> Option<Expected> {
+        self.expected = self.after.take();
         self.expected
     }
 
@@ -208,10 +211,10 @@ impl Order {
     #[inline(always)]
     fn cool<M: Memory>(&mut self, arena: &Arena<M>, item: Item, header: Header<'_>, from: Place) {
         match from {
-            Place::Hot => self.hot.remove_old(arena, item),
-            _ => self.warm.remove_old(arena, item),
+            Place::Hot => self.hot.remove_old(arena, item, header),
+            _ => self.warm.remove_old(arena, item, header),
         }
-        self.cold.push(arena, item);
+        self.cold.push_with(arena, item, header);
         header.change_place(from, Place::Cold);
         self.past.moves_to_cold = self.past.moves_to_cold.wrapping_add(1);
     }

@@ -68,9 +68,23 @@ impl<'a> Turn<'a> {
     /// Notes that an item of a shard has gone, where there were so many. It was to
     /// begin at this turn, among so many shards.
     #[inline(always)]
-    pub(super) fn note(self, shard: usize, items: u64, shards: usize) {
-        let left = match self.left {
-            left if left > 0 && shard == self.shard => left,
+    pub(super) fn note(self, shard: usize, items: u64, shards: impl Fn() -> usize) {
+        let (next, left) = match self.left {
+            2.. if shard == self.shard => (shard, self.left.wrapping_sub(1)),
+            left => Self::after(left, shard == self.shard, shard, items, shards()),
+        };
+        // There are far fewer of both.
+        let word = next as u32 | left.wrapping_shl(Self::LEFT_SHIFT);
+        if let Some(place) = self.place {
+            place.store(word, Ordering::Relaxed);
+        }
+    }
+
+    /// The next turn's shard, and how many are left of it, when one begins or ends.
+    #[cold]
+    fn after(left: u32, goes_on: bool, shard: usize, items: u64, shards: usize) -> (usize, u32) {
+        let left = match left {
+            1.. if goes_on => left,
             _ => {
                 let share = items.wrapping_shr(TURN_SHARE.trailing_zeros());
                 u32::try_from(share).unwrap_or(u32::MAX).clamp(1, TURN_MAX)
@@ -78,11 +92,7 @@ impl<'a> Turn<'a> {
         };
         let left = left.saturating_sub(1);
         let next = shard.wrapping_add(usize::from(left == 0)) & shards.wrapping_sub(1);
-        // There are far fewer of both.
-        let word = next as u32 | left.wrapping_shl(Self::LEFT_SHIFT);
-        if let Some(place) = self.place {
-            place.store(word, Ordering::Relaxed);
-        }
+        (next, left)
     }
 }
 
