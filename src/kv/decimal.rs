@@ -61,6 +61,22 @@ fn write_more(mut value: u64, digits: &mut [u8]) {
     }
 }
 
+/// A number below 10,000 as text, its first digit in the lowest byte, and how many digits it
+/// has.
+#[inline]
+pub(crate) fn four(value: u32) -> (u32, usize) {
+    // Hundreds, and what is below them, side by side. Of what has two digits 103/1024 is a
+    // tenth, and a little more.
+    let pairs = (value % 100).wrapping_shl(16).wrapping_add(value / 100);
+    let tens = pairs.wrapping_mul(103).wrapping_shr(10) & 0x000f_000f;
+    let ones = pairs.wrapping_sub(tens.wrapping_mul(10));
+    let digits = tens | ones.wrapping_shl(8) | 0x3030_3030;
+    let width = width(value.into());
+    // Without the zeros in front.
+    let zeros = 4usize.wrapping_sub(width).wrapping_mul(8);
+    (digits.wrapping_shr(zeros as u32), width)
+}
+
 /// Digits and nothing else; leading zeros are allowed.
 #[inline]
 pub(crate) fn parse(text: &[u8]) -> Option<u64> {

@@ -54,7 +54,29 @@ impl Head {
     const MAX: usize = 24;
 
     /// Of data that are so long without their CRLF.
+    #[inline]
     pub fn new(flags: u32, data_len: usize) -> Self {
+        match (flags, data_len) {
+            (0..=9, 0..=9999) => Self::short(flags, data_len as u32),
+            _ => Self::long(flags, data_len),
+        }
+    }
+
+    /// What most are.
+    #[inline]
+    fn short(flags: u32, data_len: u32) -> Self {
+        let (digits, width) = decimal::four(data_len);
+        let text = u64::from_le_bytes(*b" 0 \0\0\0\0\0");
+        let text = text | u64::from(flags).wrapping_shl(8) | u64::from(digits).wrapping_shl(24);
+        let end = width.wrapping_add(b" 0 ".len());
+        let mut all = [b' '; Self::MAX];
+        if let Some(front) = all.first_chunk_mut() {
+            *front = text.to_le_bytes();
+        }
+        Self::ended(all, end)
+    }
+
+    fn long(flags: u32, data_len: usize) -> Self {
         let (flags, data_len) = (u64::from(flags), data_len as u64);
         // Far too small to overflow. The spaces are there already.
         let len_at = decimal::width(flags).wrapping_add(2);
@@ -66,6 +88,12 @@ impl Head {
         if let Some(digits) = text.get_mut(len_at..end) {
             decimal::write(data_len, digits);
         }
+        Self::ended(text, end)
+    }
+
+    /// With a CRLF there.
+    #[inline]
+    fn ended(mut text: [u8; Self::MAX], end: usize) -> Self {
         if let Some(end) = text.get_mut(end..).and_then(|end| end.first_chunk_mut()) {
             *end = *b"\r\n";
         }
