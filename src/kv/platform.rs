@@ -26,12 +26,20 @@ pub struct NoMemory;
 pub unsafe trait RawRwLock: Sized + Send + Sync {
     /// Bytes that each takes elsewhere.
     const BESIDE: usize = 0;
-    /// A new, unlocked lock.
+    /// Whether a hold that is to be had at once, and given up again, costs one atomic operation
+    /// and no calls. It is taken then even for a mark that could be made without, by two such
+    /// operations. Always the same answer while there is a lock.
+    #[inline(always)]
+    fn is_cheap() -> bool {
+        false
+    }
+    /// A new, unlocked lock: the only one, or one of many. Readers of one of many hardly
+    /// meet: a host may keep them apart where locking is cheaper so.
     ///
     /// # Errors
     ///
     /// [`NoMemory`] when the host cannot make another lock.
-    fn new() -> Result<Self, NoMemory>;
+    fn new(is_only: bool) -> Result<Self, NoMemory>;
     /// Waits for a shared hold.
     fn read_lock(&self);
     /// Gives a shared hold up.
@@ -186,14 +194,14 @@ unsafe impl<L: RawRwLock, T: Send> Send for RwLock<L, T> {}
 unsafe impl<L: RawRwLock, T: Send + Sync> Sync for RwLock<L, T> {}
 
 impl<L: RawRwLock, T> RwLock<L, T> {
-    /// Puts `value` behind a new lock.
+    /// Puts `value` behind a new lock, see [`RawRwLock::new`].
     ///
     /// # Errors
     ///
     /// [`NoMemory`] when the host cannot make another lock.
-    pub fn new(value: T) -> Result<Self, NoMemory> {
+    pub fn new(is_only: bool, value: T) -> Result<Self, NoMemory> {
         Ok(Self {
-            raw: L::new()?,
+            raw: L::new(is_only)?,
             value: UnsafeCell::new(value),
         })
     }

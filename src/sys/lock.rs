@@ -29,7 +29,7 @@ unsafe impl Sync for RwLock {}
 unsafe impl RawRwLock for RwLock {
     const BESIDE: usize = size_of::<Line<bindings::rwlock_t>>().next_power_of_two();
 
-    fn new() -> Result<Self, NoMemory> {
+    fn new(_is_only: bool) -> Result<Self, NoMemory> {
         let lock = KBox::new(Line(Opaque::zeroed()), GFP_KERNEL).map_err(|_| NoMemory)?;
         // SAFETY: The memory is valid, and nobody else knows it yet.
         unsafe { bindings::ub_rwlock_init(lock.0.get()) };

@@ -12,7 +12,9 @@
 //! Who has looked at an item like that notes that it is used. The chunk may be another item's
 //! by then, or no item's, so that is done while the version says that somebody marks
 //! something: it is made to say so only if it is still the same, and who has the stripe for
-//! writing begins when it does not say so any more, some instructions later.
+//! writing begins when it does not say so any more, some instructions later. Where the lock
+//! [costs less](RawRwLock::is_cheap) than that, who marks something has the lock for it, if
+//! nobody else has, and there are no such versions.
 
 use super::arena::Arena;
 use super::chains::Chains;
@@ -21,7 +23,7 @@ use super::item::Item;
 use super::layout::Layout;
 use super::table::{Counts, Stripe};
 use crate::atomic::{fence, AtomicU32, Ordering};
-use crate::platform::{Memory, ReadGuard, RwLock, WriteGuard};
+use crate::platform::{Memory, RawRwLock, ReadGuard, RwLock, WriteGuard};
 use crate::{NoMemory, Platform};
 
 /// A stripe. Who locks wants the rest too: they share a cache line, where they fit into one.
@@ -42,9 +44,8 @@ impl<P: Platform> StripeLock<P> {
         let chains = Chains::new(index, shift);
         let counts = Counts::new(&chains, index, layout);
         Ok(Self {
-            lock: RwLock::new(counts)?,
-            // With one stripe this is the plain table, in which everybody takes the lock.
-            version: Version::new(shift == 0),
+            lock: RwLock::new(shift == 0, counts)?,
+            version: Version::new(always_changes(shift)),
             chains,
         })
     }
@@ -86,8 +87,14 @@ impl<P: Platform> StripeLock<P> {
     /// To note that an item is used, if [it is still](Self::is_still) that version, and
     /// nobody else notes something. Waits for nobody.
     #[inline(always)]
-    pub(super) fn mark(&self, version: u32) -> Option<Marking<'_>> {
-        self.version.mark(version)
+    pub(super) fn mark(&self, version: u32) -> Option<Marking<'_, P>> {
+        if P::RwLock::is_cheap() {
+            let _lock = self.lock.try_write()?;
+            // Nobody changes anything now; somebody may have.
+            return self.is_still(version).then_some(Marking::Locked { _lock });
+        }
+        let said = self.version.mark(version);
+        said.map(|_said| Marking::Said { _said })
     }
 
     /// As [`Chains::glance`]: to be believed if [it is still](Self::is_still) the version
@@ -143,7 +150,7 @@ impl<P: Platform> Drop for WriteStripe<'_, P> {
     #[inline(always)]
     fn drop(&mut self) {
         // Before the lock is let go, as fields go after this.
-        self.version.end();
+        self.version.end(always_changes(self.chains.shift()));
     }
 }
 
@@ -153,9 +160,13 @@ impl<P: Platform> Drop for WriteStripe<'_, P> {
 #[derive(Debug)]
 struct Version {
     count: AtomicU32,
-    /// What is added when a change is done: three, for `CHANGING` is there, or four, so that
-    /// it stays.
-    step: u32,
+}
+
+/// With one stripe, of which there are two to the power of `shift`, this is the plain table, in
+/// which everybody takes the lock.
+#[inline(always)]
+fn always_changes(shift: u32) -> bool {
+    shift == 0
 }
 
 /// Somebody has the stripe for writing.
@@ -165,15 +176,10 @@ const MARKING: u32 = 2;
 
 impl Version {
     /// One that always says that it is being changed, if that is asked for.
-    fn new(always_changing: bool) -> Self {
-        let (count, step) = if always_changing {
-            (CHANGING, 4)
-        } else {
-            (0, 3)
-        };
+    fn new(always: bool) -> Self {
+        let count = if always { CHANGING } else { 0 };
         Self {
             count: AtomicU32::new(count),
-            step,
         }
     }
 
@@ -195,6 +201,10 @@ impl Version {
     /// By who has the lock exclusively, as [`Version::end`].
     #[inline(always)]
     fn begin<P: Platform>(&self) {
+        if P::RwLock::is_cheap() {
+            self.begin_alone();
+            return fence(Ordering::Release);
+        }
         self.count.fetch_or(CHANGING, Ordering::Relaxed);
         // Acquire: marks come before changes. Pairs with `mark`.
         let mut tries = 0usize;
@@ -206,29 +216,44 @@ impl Version {
     }
 
     #[inline(always)]
-    fn end(&self) {
+    fn end(&self, always: bool) {
         let version = self.count.load(Ordering::Relaxed);
+        // `CHANGING` is there: with one less than four it goes.
+        let next = version.wrapping_add(3).wrapping_add(always.into());
         // Release: pairs with `read`, and with `mark`.
-        let next = version.wrapping_add(self.step);
         self.count.store(next, Ordering::Release);
     }
 
     /// A time in which nobody changes anything, if nobody has since that version, nor marks
     /// something now.
     #[inline(always)]
-    fn mark(&self, version: u32) -> Option<Marking<'_>> {
+    fn mark(&self, version: u32) -> Option<Said<'_>> {
         let marking = version | MARKING;
         // Acquire: marks come after what has been changed. Pairs with `end`.
         self.count
             .compare_exchange(version, marking, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
-            .then_some(Marking(self))
+            .then_some(Said(self))
     }
 
     #[cfg(not(feature = "loom"))]
     #[inline(always)]
     fn load(&self, order: Ordering) -> u32 {
         self.count.load(order)
+    }
+
+    /// As [`Version::begin`], where nobody else writes it meanwhile.
+    #[cfg(not(feature = "loom"))]
+    #[inline(always)]
+    fn begin_alone(&self) {
+        let version = self.count.load(Ordering::Relaxed);
+        self.count.store(version | CHANGING, Ordering::Relaxed);
+    }
+
+    /// A store would be to loom as if at any time since the last.
+    #[cfg(feature = "loom")]
+    fn begin_alone(&self) {
+        self.count.fetch_or(CHANGING, Ordering::Relaxed);
     }
 
     /// Loom knows nothing of what is read between the two: that is always the newest there,
@@ -240,9 +265,19 @@ impl Version {
 }
 
 /// Nobody changes anything of a stripe while there is this.
-pub(super) struct Marking<'a>(&'a Version);
+pub(super) enum Marking<'a, P: Platform> {
+    /// Its version says so.
+    Said { _said: Said<'a> },
+    /// It is locked.
+    Locked {
+        _lock: WriteGuard<'a, P::RwLock, Counts>,
+    },
+}
 
-impl Drop for Marking<'_> {
+/// A version that says that something is marked, for as long as there is this.
+pub(super) struct Said<'a>(&'a Version);
+
+impl Drop for Said<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         // Release: pairs with `begin`.

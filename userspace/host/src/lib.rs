@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the core asks of its host, given by a userspace process: locks from
-//! `parking_lot`, memory from mmap. For the twin, and for what tries the core.
+//! What the core asks of its host, given by a userspace process: locks (`lock.rs`), and
+//! memory from mmap. For the twin, and for what tries the core.
 
 mod answer;
+mod lock;
 mod watched;
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
@@ -14,9 +16,9 @@ use std::time::Duration;
 
 pub use answer::{answer, Answer, Here};
 use kv::{Memory, NoMemory, Platform, RawRwLock, RawSpinLock};
+pub use lock::{Lock, ShardLock, StripeLock};
 use nix::errno::Errno;
 use nix::sys::mman::{madvise, mmap_anonymous, mprotect, munmap, MapFlags, MmapAdvise, ProtFlags};
-use parking_lot::lock_api::{RawMutex as _, RawRwLock as _};
 
 /// How long [`Platform::relax`] waits for each try when a yield was not enough: all
 /// tries of an update together for some 200 ms, so that who has just taken a page from
@@ -26,7 +28,7 @@ const PAUSE: Duration = Duration::from_micros(50);
 const YIELDS: usize = 10;
 
 /// A userspace process, with its store in that kind of memory, and with those locks.
-pub struct Process<M, R = SharedLock, S = Lock, O = Lock>(PhantomData<(M, R, S, O)>);
+pub struct Process<M, R = StripeLock, S = Lock, O = ShardLock>(PhantomData<(M, R, S, O)>);
 
 /// A userspace process.
 pub type Userspace = Process<Region>;
@@ -62,65 +64,17 @@ where
     fn here() -> usize {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
-            // Relaxed: all that matters is that numbers differ.
-            static HERE: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+            // The number, plus one. Without a destructor, so that it costs a look.
+            static HERE: Cell<usize> = const { Cell::new(0) };
         }
-        HERE.with(|here| *here)
-    }
-}
-
-/// The table's lock.
-pub struct SharedLock(parking_lot::RawRwLock);
-
-// SAFETY: `parking_lot`'s lock excludes, acquires and releases as asked.
-unsafe impl RawRwLock for SharedLock {
-    fn new() -> Result<Self, NoMemory> {
-        Ok(Self(parking_lot::RawRwLock::INIT))
-    }
-
-    fn read_lock(&self) {
-        self.0.lock_shared();
-    }
-
-    unsafe fn read_unlock(&self) {
-        // SAFETY: the caller has a shared hold.
-        unsafe { self.0.unlock_shared() }
-    }
-
-    fn write_lock(&self) {
-        self.0.lock_exclusive();
-    }
-
-    fn try_write_lock(&self) -> bool {
-        self.0.try_lock_exclusive()
-    }
-
-    unsafe fn write_unlock(&self) {
-        // SAFETY: the caller has the exclusive hold.
-        unsafe { self.0.unlock_exclusive() }
-    }
-}
-
-/// The lock of a class, or of a shard.
-pub struct Lock(parking_lot::RawMutex);
-
-// SAFETY: `parking_lot`'s lock excludes, acquires and releases as asked.
-unsafe impl RawSpinLock for Lock {
-    fn new() -> Result<Self, NoMemory> {
-        Ok(Self(parking_lot::RawMutex::INIT))
-    }
-
-    fn lock(&self) {
-        self.0.lock();
-    }
-
-    fn try_lock(&self) -> bool {
-        self.0.try_lock()
-    }
-
-    unsafe fn unlock(&self) {
-        // SAFETY: the caller has the hold.
-        unsafe { self.0.unlock() }
+        #[cold]
+        fn first() -> usize {
+            // Relaxed: all that matters is that numbers differ.
+            let here = NEXT.fetch_add(1, Ordering::Relaxed);
+            HERE.set(here.wrapping_add(1));
+            here
+        }
+        HERE.get().checked_sub(1).unwrap_or_else(first)
     }
 }
 

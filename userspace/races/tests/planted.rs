@@ -96,7 +96,7 @@ mod races {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::thread;
 
-    use host::{Lock, Process, Region, SharedLock};
+    use host::{Lock, Process, Region, ShardLock, StripeLock};
     use kv::store::{Change, Entry, Look, Value};
     use kv::{Config, Counters, Kv, NoMemory, Platform, RawRwLock, RawSpinLock};
 
@@ -107,7 +107,7 @@ mod races {
 
     // SAFETY: none: that is what is to be seen.
     unsafe impl RawRwLock for Nothing {
-        fn new() -> Result<Self, NoMemory> {
+        fn new(_is_only: bool) -> Result<Self, NoMemory> {
             Ok(Self)
         }
         fn read_lock(&self) {}
@@ -190,8 +190,8 @@ mod races {
 
     #[test]
     fn threads_with_locks_may_do_the_same() {
-        play::<With<SharedLock, Lock, Lock>>(["k", "k"]);
-        play::<With<SharedLock, Lock, Lock>>(["k", "j"]);
+        play::<With<StripeLock, Lock, ShardLock>>(["k", "k"]);
+        play::<With<StripeLock, Lock, ShardLock>>(["k", "j"]);
     }
 
     #[test]
@@ -203,12 +203,12 @@ mod races {
     #[test]
     #[ignore = "wrong on purpose"]
     fn classes_without_locks() {
-        play::<With<SharedLock, Nothing, Lock>>(["k", "j"]);
+        play::<With<StripeLock, Nothing, ShardLock>>(["k", "j"]);
     }
 
     #[test]
     #[ignore = "wrong on purpose"]
     fn shards_without_locks() {
-        play::<With<SharedLock, Lock, Nothing>>(["k", "j"]);
+        play::<With<StripeLock, Lock, Nothing>>(["k", "j"]);
     }
 }

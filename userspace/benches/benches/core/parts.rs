@@ -113,7 +113,7 @@ type Lock = RwLock<<Userspace as Platform>::RwLock, u64>;
 fn locks(criterion: &mut Criterion, whole: bool) -> Table {
     let names = ["1 thread", "2 threads, 1 lock", "2 threads, 256 locks"];
     let mut table = Table::new("Lock", &names);
-    let locks: Vec<Lock> = (0..256).map(|n| Lock::new(n).unwrap()).collect();
+    let locks: Vec<Lock> = (0..256).map(|n| Lock::new(false, n).unwrap()).collect();
     let pick = |step: u64, among: usize| core_bench::work::mix(step) as usize % among;
     let read = |step, among| *locks[pick(step, among)].read();
     let write = |step, among| {

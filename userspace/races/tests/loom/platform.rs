@@ -105,6 +105,7 @@ thread_local! {
     static ARRAYS: RefCell<Arrays> = RefCell::default();
     static ARRAYS_MADE: Cell<usize> = const { Cell::new(0) };
     static NO_LOCKS: Cell<bool> = const { Cell::new(false) };
+    static CHEAP: Cell<bool> = const { Cell::new(false) };
 }
 
 /// In `models` locks exclude nobody.
@@ -180,7 +181,10 @@ impl Lock {
 // SAFETY: `wait` and `try_write` exclude; the mutex acquires and releases as asked; without a model
 // there is one thread.
 unsafe impl RawRwLock for Lock {
-    fn new() -> Result<Self, NoMemory> {
+    fn is_cheap() -> bool {
+        CHEAP.get()
+    }
+    fn new(_is_only: bool) -> Result<Self, NoMemory> {
         let holders = RefCell::new(None);
         Ok(Self { holders })
     }
@@ -204,7 +208,7 @@ unsafe impl RawRwLock for Lock {
 // SAFETY: as above.
 unsafe impl RawSpinLock for Lock {
     fn new() -> Result<Self, NoMemory> {
-        <Self as RawRwLock>::new()
+        <Self as RawRwLock>::new(true)
     }
     fn lock(&self) {
         self.write();
@@ -294,14 +298,27 @@ impl Scene {
     }
 
     /// Runs the tasks, each in a thread, in all orders; `judge` sees what each
-    /// leaves behind.
+    /// leaves behind. Who looks without a lock marks things in one of two ways: both are tried.
     pub fn play(self, tasks: &[fn(&Kv<Modelled>)], judge: fn(&Kv<Modelled>)) {
         let scene = Arc::new(self);
+        Self::play_with(false, &scene, tasks, judge);
+        if scene.glances {
+            Self::play_with(true, &scene, tasks, judge);
+        }
+    }
+
+    /// The same, with locks that are [cheap](RawRwLock::is_cheap), or not.
+    fn play_with(
+        cheap: bool,
+        scene: &Arc<Self>,
+        tasks: &[fn(&Kv<Modelled>)],
+        judge: fn(&Kv<Modelled>),
+    ) {
         let mut used = Used::default();
         let arrays = Arrays::default();
         for _ in 0..200 {
             let run = Run {
-                scene: Arc::clone(&scene),
+                scene: Arc::clone(scene),
                 tasks: tasks.to_vec(),
                 used: used.clone(),
             };
@@ -311,6 +328,7 @@ impl Scene {
             let arrays = Arc::clone(&arrays);
             let thread = thread::spawn(move || {
                 NO_LOCKS.set(locks);
+                CHEAP.set(cheap);
                 ARRAYS.set(arrays);
                 let mut builder = loom::model::Builder::new();
                 builder.preemption_bound = Some(2);
