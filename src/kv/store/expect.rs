@@ -4,6 +4,7 @@
 
 use super::chains::{side, Chains};
 use super::header::Place;
+use super::item::LINE;
 use super::link::Link;
 use super::order::{Expected, Order};
 use super::Kv;
@@ -24,7 +25,7 @@ impl<P: Platform> Kv<P> {
         };
         // It will be written soon.
         arena.prefetch_item(Some(next));
-        arena.prefetch_behind_lines::<2>(next, chunk_size);
+        arena.prefetch_rest::<{ 2 * LINE }>(next, chunk_size);
         // The heads of its chain are near by now. If it is not first there, the way to
         // it leads through the one that is.
         let heads_of = |hash| {

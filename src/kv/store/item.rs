@@ -129,11 +129,11 @@ impl<M: Memory> Arena<M> {
         }
     }
 
-    /// A chunk of that length, within limits, but for so many lines at its front.
+    /// A chunk of that length from there on, within limits.
     #[inline(always)]
-    pub(super) fn prefetch_behind_lines<const LINES: usize>(&self, item: Item, len: usize) {
+    pub(super) fn prefetch_rest<const FROM: usize>(&self, item: Item, len: usize) {
         // Some lines more than needed cost less than counting each.
-        for start in (LINES * LINE..len.min(PREFETCH_MAX)).step_by(4 * LINE) {
+        for start in (FROM..len.min(PREFETCH_MAX)).step_by(4 * LINE) {
             let at = item.field(start);
             self.prefetch(at);
             self.prefetch_behind::<LINE>(at);

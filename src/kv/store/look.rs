@@ -3,7 +3,7 @@
 
 use super::chains::Found;
 use super::glance::{Glance, Text, Unsure};
-use super::item::Item;
+use super::item::{Item, LINE};
 use super::life::Life;
 use super::segment::Segment;
 use super::stripe::{ReadStripe, StripeLock};
@@ -295,7 +295,7 @@ impl<P: Platform> Kv<P> {
     fn fetch_long_at_a_glance(&self, item: Item) {
         if let Some(class) = self.layout.glance_class(&self.arena, item) {
             let len = self.size_of_class(class);
-            self.arena.prefetch_behind_lines::<3>(item, len);
+            self.arena.prefetch_rest::<{ 3 * LINE }>(item, len);
         }
     }
 

@@ -39,6 +39,7 @@ mod class;
 mod config;
 mod crawl;
 mod drain;
+mod enlist;
 mod evict;
 mod expect;
 mod gate;
@@ -59,6 +60,7 @@ mod plain;
 mod reserve;
 mod segment;
 mod shard;
+mod source;
 mod stripe;
 mod table;
 mod update;
@@ -74,7 +76,7 @@ pub(crate) use self::glance::Text;
 use self::header::Header;
 pub(crate) use self::header::Place;
 pub use self::hold::Chunk;
-use self::item::Item;
+use self::item::{Item, LINE};
 use self::layout::Layout;
 pub(crate) use self::life::due;
 use self::life::Life;
@@ -246,7 +248,7 @@ impl<P: Platform> Kv<P> {
     #[inline(always)]
     fn fetch_long(&self, item: Item) {
         let len = self.chunk_size(item);
-        self.arena.prefetch_behind_lines::<3>(item, len);
+        self.arena.prefetch_rest::<{ 3 * LINE }>(item, len);
     }
 
     #[inline]
