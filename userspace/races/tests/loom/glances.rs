@@ -106,6 +106,8 @@ fn what_is_noted_and_what_is_changed_are_both_there() {
 /// that are there is out of sight meanwhile.
 #[test]
 fn an_item_is_found_while_its_pair_changes_its_use() {
+    /// The number of the item that is looked for.
+    static LOOKED_FOR: AtomicUsize = AtomicUsize::new(0);
     let tasks: [Task; 2] = [
         |kv| {
             let key = format!("old {}", LOOKED_FOR.load(Ordering::Relaxed));
@@ -134,9 +136,6 @@ fn an_item_is_found_while_its_pair_changes_its_use() {
     }
 }
 
-/// The number of the item that is looked for.
-static LOOKED_FOR: AtomicUsize = AtomicUsize::new(0);
-
 /// How many items there are before one more divides a pair of chains.
 static MANY: AtomicUsize = AtomicUsize::new(0);
 
@@ -158,6 +157,8 @@ fn count_many(kv: &Store) {
 /// looked for in turn: some are in that pair.
 #[test]
 fn an_item_is_found_while_its_chain_is_divided() {
+    /// The number of the item that is looked for.
+    static LOOKED_FOR: AtomicUsize = AtomicUsize::new(0);
     let counted = Scene::new(config(), count_many).with_glances();
     let others: [Task; 2] = [
         |kv| assert_eq!(glance(kv, "old 0"), Some((b'o', 2))),
